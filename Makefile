@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything is built under .output/. `make help` lists what there is to make.
+
+OUT     := .output
+PREFIX  ?= /usr/local
+DESTDIR ?=
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+ARCH    := $(subst aarch64,arm64,$(subst x86_64,x86,$(shell uname -m)))
+SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo)
+
+# Debian packages; on another distribution `make` names them and stops.
+PACKAGES_BUILD := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev \
+		  libjansson-dev libmicrohttpd-dev
+PACKAGES_CHECK := $(PACKAGES_BUILD) libcmocka-dev clang-format clang-tidy cppcheck shellcheck curl wrk \
+		  nginx-light nodejs prometheus python3 python3-fastapi python3-uvicorn util-linux iproute2
+
+CC       := gcc
+CLANG    := clang
+CFLAGS   ?= -O2 -g
+WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes
+INCLUDES := -Iuser -Ibpf -I$(OUT)
+CPPFLAGS += -D_GNU_SOURCE -DSONDE_VERSION='"$(VERSION)"' $(INCLUDES)
+LDLIBS   := -lbpf -lelf -lz -ljansson -lmicrohttpd
+BPFFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wno-unused-parameter \
+	    -Wall -Wextra -Werror -Ivmlinux -Ibpf
+SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+BPF_SRC  := $(wildcard bpf/*.bpf.c)
+BPF_OBJ  := $(BPF_SRC:bpf/%.c=$(OUT)/bpf/%.o)
+SKELETON := $(OUT)/sonde.skel.h
+SRC      := $(wildcard user/*.c user/*/*.c)
+OBJ      := $(SRC:%.c=$(OUT)/%.o)
+SAN_OBJ  := $(patsubst %.c,$(OUT)/san/%.o,$(filter-out user/main.c,$(SRC)))
+UNIT     := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/test_*.c))
+TOOLS    := $(patsubst %.c,$(OUT)/tests/%,$(notdir $(wildcard tests/live/*.c tests/bench/*.c)))
+
+ifneq ($(V),1)
+Q   := @
+say  = @printf '  %-8s %s\n' '$(1)' '$(2)';
+endif
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help run build install packages-build packages-check check lint unit live bench vmlinux clean
+
+help:
+	@echo 'make run      install what is missing, build, run the agent on this machine (asks for root)'
+	@echo 'make check    install what is missing, build, run all tests'
+	@echo 'make build    only build: $(OUT)/sonde'
+	@echo 'make install  into $$DESTDIR$$PREFIX (now $(DESTDIR)$(PREFIX))'
+	@echo 'make lint     format, clang-tidy, cppcheck, shellcheck, arrows'
+	@echo 'make unit     unit and replay tests;  make live  tests on real traffic (root)'
+	@echo 'make bench    what the agent costs: paired runs without and with it (root)'
+	@echo 'make vmlinux  renew vmlinux/ from a kernel (BTF=FILE ARCH=x86|arm64)'
+	@echo 'make clean    V=1 shows commands'
+
+run: packages-build
+	@$(MAKE) --no-print-directory build
+	@exec $(SUDO) $(OUT)/sonde $(ARGS)
+
+build: $(OUT)/sonde
+
+check: packages-check
+	@$(MAKE) --no-print-directory build lint unit live
+
+packages-build packages-check: packages-%:
+	@tests/packages.sh $(if $(filter build,$*),$(PACKAGES_BUILD),$(PACKAGES_CHECK))
+
+$(OUT)/sonde: $(OBJ)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+$(OUT)/user/%.o: user/%.c | $(SKELETON)
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(CPPFLAGS) -MMD -MP -c $< -o $@
+
+$(OUT)/bpf/%.o: bpf/%.c
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPFFLAGS) -MMD -MP -MT $@ -MF $(@:.o=.d) -c $< -o $@.tmp && llvm-strip -g $@.tmp && mv $@.tmp $@
+
+$(OUT)/sonde.bpf: $(BPF_OBJ)
+	$(call say,BPFLINK,$@)
+	$(Q)bpftool gen object $@ $^
+
+$(SKELETON): $(OUT)/sonde.bpf
+	$(call say,SKEL,$@)
+	$(Q)bpftool gen skeleton $< name sonde > $@
+
+install: build
+	$(Q)install -D -m 755 $(OUT)/sonde $(DESTDIR)$(PREFIX)/bin/sonde
+
+# Tests
+
+$(OUT)/san/user/%.o: user/%.c | $(SKELETON)
+	$(call say,CC-SAN,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(SANITIZE) $(WARNINGS) $(CPPFLAGS) -MMD -MP -c $< -o $@
+
+$(OUT)/san/libsonde.a: $(SAN_OBJ)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(OUT)/unit/%: tests/unit/%.c $(OUT)/san/libsonde.a
+	$(call say,UNIT,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(SANITIZE) $(WARNINGS) $(CPPFLAGS) -MMD -MP $< $(OUT)/san/libsonde.a $(LDLIBS) -lcmocka -o $@
+
+$(OUT)/tests/%: tests/*/%.c
+	$(call say,TOOL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) -D_GNU_SOURCE $< -ljansson -lpthread -o $@
+
+unit: $(UNIT)
+	@tests/unit/run $(UNIT)
+
+lint: $(SKELETON)
+	@tests/lint.sh
+
+live: build $(TOOLS)
+	@$(SUDO) env REQUIRE_LIVE=$(REQUIRE_LIVE) tests/live/run
+
+bench: build $(TOOLS)
+	@$(SUDO) tests/bench/run
+
+vmlinux:
+	$(call say,VMLINUX,vmlinux/$(ARCH).h)
+	$(Q)vmlinux/extract.sh $(BTF) > vmlinux/$(ARCH).h.tmp && mv vmlinux/$(ARCH).h.tmp vmlinux/$(ARCH).h
+
+clean:
+	$(Q)rm -rf $(OUT)
+
+-include $(OBJ:.o=.d) $(SAN_OBJ:.o=.d) $(UNIT:%=%.d) $(BPF_OBJ:.o=.d)
