@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/*
+ * The core that all backends call: whose socket is this, is it ours, and what did this hit do to it.
+ *
+ * A socket's state is made at its first hit. The first bytes decide: a signature gives protocol and
+ * role (a request that came in makes this end the server), enough misses in both directions mute the
+ * socket for good. Sockets that were open before the agent began work the same way, from their next
+ * message on; a miss in one direction alone never mutes, because that may be the middle of a body.
+ */
+#include "conn.bpf.h"
+#include "life.bpf.h"
+#include "line.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+const volatile __u32 agent_tgid = 0;
+const volatile __u32 capture_bytes = 1024;
+const volatile __u64 ring_bytes = 4 << 20;
+const volatile __u8 io_forms[IO_CALLS] = {};
+const volatile struct event_signature signatures[SIGNATURE_MAX] = {};
+const volatile __u8 signature_of_byte[256] = {};
+const volatile __u8 token_bytes[256] = {};
+__u64 woken_at = 0;
+
+#define AF_UNIX	    1
+#define AF_INET	    2
+#define AF_INET6    10
+#define SOCK_STREAM 1
+#define IPPROTO_TCP 6
+
+#define MISSES_TO_MUTE 2 /* in each direction */
+#define HEAD_VECTORS   4 /* buffers of one call that a head may be spread over */
+
+static __always_inline bool sock_is_tcp(const struct sock *sk)
+{
+	return sk->sk_protocol == IPPROTO_TCP &&
+	       (sk->__sk_common.skc_family == AF_INET || sk->__sk_common.skc_family == AF_INET6);
+}
+
+static __always_inline bool sock_is_stream(const struct sock *sk)
+{
+	return sk->sk_type == SOCK_STREAM &&
+	       (sk->__sk_common.skc_family == AF_UNIX || sock_is_tcp(sk));
+}
+
+struct conn *conn_make(struct sock *sk)
+{
+	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!c)
+		count(COUNT_NO_STATE);
+	else if (!c->id)
+		/* no two hits on one processor share a nanosecond */
+		c->id = bpf_ktime_get_ns() << 8 | (bpf_get_smp_processor_id() & 0xff);
+	return c;
+}
+
+/* Whose connection it is, at its first hit: accepted ones have been nobody's until now. */
+static __always_inline void conn_claim(struct hit *hit, struct conn *c)
+{
+	if (c->tgid)
+		return;
+	c->tgid = hit->task->tgid;
+	if (c->flags & CONN_ACCEPTED)
+		life_add(c->tgid, LIFE_OPENED_SERVER);
+}
+
+/* The positions that this hit began at and that the other direction has reached. */
+static __always_inline void conn_position(struct hit *hit, struct conn *c, struct part *p)
+{
+	struct tcp_sock *tcp;
+	__u32 out, in;
+
+	if (hit->sk->__sk_common.skc_family == AF_UNIX) {
+		c->position[hit->dir & 1] += hit->moved;
+		out = c->position[DIR_OUT];
+		in = c->position[DIR_IN];
+		/* keeps clang from sharing one load between two kinds of pointer */
+		asm volatile("" : "+r"(out), "+r"(in));
+	} else {
+		tcp = bpf_skc_to_tcp_sock(hit->sk);
+		if (!tcp)
+			return;
+		out = tcp->write_seq;
+		in = tcp->copied_seq;
+	}
+	p->moved = hit->moved;
+	p->seq = (hit->dir == DIR_OUT ? out : in) - hit->moved;
+	p->ack = hit->dir == DIR_OUT ? in : out;
+}
+
+static __always_inline void address(__u8 *to, const struct in6_addr *from)
+{
+	bpf_probe_read_kernel(to, 16, from);
+}
+
+static __always_inline bool is_mapped(const __u8 *ip)
+{
+	const __u64 *high = (const __u64 *)ip;
+
+	return !high[0] && *(const __u32 *)(ip + 8) == 0xffff0000;
+}
+
+static __always_inline void address_unmap(__u8 *ip)
+{
+	*(__u32 *)ip = *(__u32 *)(ip + 12);
+	*(__u32 *)(ip + 4) = 0;
+	*(__u64 *)(ip + 8) = 0;
+}
+
+static __always_inline void open_addresses(struct event_open *e, const struct sock *sk)
+{
+	const struct sock_common *s = &sk->__sk_common;
+
+	__builtin_memset(e->local, 0, 32);
+	e->family = s->skc_family;
+	e->local_port = e->remote_port = 0;
+	if (e->family == AF_UNIX)
+		return;
+	e->local_port = s->skc_num;
+	e->remote_port = __builtin_bswap16(s->skc_dport);
+	if (e->family == AF_INET) {
+		*(__u32 *)e->local = s->skc_rcv_saddr;
+		*(__u32 *)e->remote = s->skc_daddr;
+		return;
+	}
+	address(e->local, &s->skc_v6_rcv_saddr);
+	address(e->remote, &s->skc_v6_daddr);
+	if (is_mapped(e->local) && is_mapped(e->remote)) {
+		e->family = AF_INET;
+		address_unmap(e->local);
+		address_unmap(e->remote);
+	}
+}
+
+/* Once a connection; tried again with its next message if the ring was full. */
+static __always_inline void conn_open(struct hit *hit, struct conn *c)
+{
+	struct event_open *e;
+
+	if (c->flags & CONN_OPENED)
+		return;
+	e = emit_reserve(sizeof(*e));
+	if (!e)
+		return;
+	emit_head_of(&e->head, EVENT_OPEN, hit->now, c);
+	open_addresses(e, hit->sk);
+	e->protocol = c->protocol;
+	e->unused = 0;
+	e->born = c->born;
+	e->connect_time = c->connect_time;
+	bpf_probe_read_kernel(e->comm, sizeof(e->comm), hit->task->group_leader->comm);
+	c->flags |= CONN_OPENED;
+	emit_submit(e, hit->now);
+}
+
+static __always_inline void conn_mute(struct conn *c, __u32 why)
+{
+	c->flags |= CONN_MUTED;
+	count(why);
+}
+
+static __always_inline void conn_missed(struct hit *hit, struct conn *c)
+{
+	__u8 *misses = &c->misses[hit->dir & 1];
+
+	if (*misses < MISSES_TO_MUTE)
+		(*misses)++;
+	if (c->misses[DIR_IN] == MISSES_TO_MUTE && c->misses[DIR_OUT] == MISSES_TO_MUTE)
+		conn_mute(c, COUNT_UNKNOWN);
+}
+
+/* A socket that nothing is known of: its role comes from what it begins with. */
+static __always_inline bool conn_first(struct hit *hit, struct conn *c, const struct part *p)
+{
+	const volatile struct event_signature *s;
+	struct window w;
+	int row;
+
+	if (window_read(&w, p)) {
+		count(COUNT_UNREADABLE);
+		return false;
+	}
+	row = window_match(w.word[0], w.word[1]);
+	if (row == ROW_NONE) {
+		if (!window_is_token_line(w.word[0], w.word[1])) {
+			conn_missed(hit, c);
+			return false;
+		}
+		row = ROW_TOKEN;
+		c->flags |= CONN_TENTATIVE;
+	}
+	s = signature(row);
+	if (s->framing != FRAMING_LINE) {
+		conn_mute(c, s->unseen);
+		return false;
+	}
+	c->protocol = s->protocol;
+	c->role = (s->message == MESSAGE_REQUEST) == (hit->dir == DIR_IN) ? ROLE_SERVER
+									  : ROLE_CLIENT;
+	return true;
+}
+
+static __noinline bool line_emit_256(struct hit *hit, struct conn *c, const struct part *p,
+				     __u32 kind, bool start)
+{
+	return line_emit(hit, c, p, kind, start, 256);
+}
+
+static __noinline bool line_emit_1024(struct hit *hit, struct conn *c, const struct part *p,
+				      __u32 kind, bool start)
+{
+	return line_emit(hit, c, p, kind, start, 1024);
+}
+
+static __noinline bool line_emit_4096(struct hit *hit, struct conn *c, const struct part *p,
+				      __u32 kind, bool start)
+{
+	return line_emit(hit, c, p, kind, start, 4096);
+}
+
+static __always_inline bool line_send(struct hit *hit, struct conn *c, const struct part *p,
+				      __u32 kind, bool start)
+{
+	__u32 n = p->len < capture_bytes ? p->len : capture_bytes;
+
+	if (n <= 256)
+		return line_emit_256(hit, c, p, kind, start);
+	if (n <= 1024)
+		return line_emit_1024(hit, c, p, kind, start);
+	return line_emit_4096(hit, c, p, kind, start);
+}
+
+/* Bytes that begin nothing: only counters move. */
+static __always_inline void line_body(struct hit *hit, struct conn *c, __u32 kind)
+{
+	struct half *h = &c->half[MESSAGE_RESPONSE];
+
+	if (kind == MESSAGE_REQUEST) {
+		c->half[MESSAGE_REQUEST].bytes += hit->moved;
+		return;
+	}
+	if (c->flags & CONN_TENTATIVE && line_owed(c)) {
+		conn_mute(c, COUNT_UNKNOWN); /* the answer was not HTTP: neither was the question */
+		return;
+	}
+	h->bytes += hit->moved;
+	h->hits++;
+	h->last = hit->now;
+	h->tail = tail_read(hit);
+	line_progress(c, h);
+}
+
+/* Does this hit begin a message where none is due? Then it is worth a second read. */
+static __always_inline bool line_begins(const struct part *p, __u32 kind)
+{
+	struct window w;
+	int row;
+
+	if (window_read(&w, p))
+		return false;
+	row = window_match(w.word[0], w.word[1]);
+	return row != ROW_NONE && signature(row)->message == kind;
+}
+
+static __always_inline bool line_first_part(struct hit *hit, struct conn *c, const struct part *p,
+					    __u32 kind)
+{
+	struct half *h = &c->half[kind & 1];
+	bool due = (kind == MESSAGE_RESPONSE) == line_owed(c);
+
+	if (!due && h->capturing) {
+		h->bytes += hit->moved;
+		h->last = hit->now;
+		h->hits++;
+		return line_send(hit, c, p, kind, false);
+	}
+	if (!due && !line_begins(p, kind))
+		return false;
+	conn_open(hit, c);
+	return line_send(hit, c, p, kind, true);
+}
+
+/* A head may be spread over the buffers of one vectored call. */
+static __always_inline void line_more_parts(struct hit *hit, struct conn *c, struct part *p,
+					    __u32 kind)
+{
+	const struct half *h = &c->half[kind & 1];
+	__u32 left = hit->moved - p->len;
+
+	p->moved = 0;
+	for (int i = 1; i < HEAD_VECTORS; i++) {
+		if (i >= hit->vectors || !left || !h->capturing)
+			break;
+		p->seq += p->len;
+		p->addr = hit->iov[i].base;
+		p->len = hit->iov[i].len < left ? hit->iov[i].len : left;
+		left -= p->len;
+		if (p->len)
+			line_emit_1024(hit, c, p, kind, false);
+	}
+}
+
+int conn_moved(struct sock *sk, int moved, __u32 dir, int flags)
+{
+	struct hit hit = {.sk = sk, .moved = moved, .dir = dir};
+	struct part p = {};
+	struct conn *c;
+	__u32 kind;
+
+	if (!sock_is_stream(sk) || (dir == DIR_IN && flags & (MSG_PEEK | MSG_ERRQUEUE)))
+		return 0;
+	hit.task = bpf_get_current_task_btf();
+	if (hit.task->flags & PF_KTHREAD || (__u32)hit.task->tgid == agent_tgid)
+		return 0;
+	c = conn_make(sk);
+	if (!c || c->flags & CONN_MUTED)
+		return 0;
+	conn_claim(&hit, c);
+	hit.now = bpf_ktime_get_ns();
+	io_find(&hit);
+	if (dir == DIR_IN && flags & MSG_TRUNC)
+		hit.form = IO_NO_BYTES;
+	conn_position(&hit, c, &p);
+	if (!io_readable(&hit)) {
+		if (hit.form == IO_NONE)
+			count(COUNT_UNREADABLE);
+		if (c->role)
+			line_body(&hit, c, line_kind(c, dir));
+		return 0;
+	}
+	p.addr = hit.iov[0].base;
+	p.len = hit.iov[0].len < hit.moved ? hit.iov[0].len : hit.moved;
+	if (!p.len || (!c->role && !conn_first(&hit, c, &p)))
+		return 0;
+	kind = line_kind(c, dir);
+	if (line_first_part(&hit, c, &p, kind))
+		line_more_parts(&hit, c, &p, kind);
+	else
+		line_body(&hit, c, kind);
+	return 0;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

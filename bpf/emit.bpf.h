@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * Records into the ring. Nothing wakes the reader but a quarter of the ring filled, and that at most
+ * once a millisecond: a wake-up costs the traced program a hundred times what the record costs, and
+ * the agent looks by itself every 50 ms. A record that finds no room is counted and forgotten here.
+ */
+#ifndef SONDE_EMIT_BPF_H
+#define SONDE_EMIT_BPF_H
+
+#include "maps.bpf.h"
+#include <bpf/bpf_core_read.h>
+
+#define WAKE_PERIOD_NS 1000000
+
+extern __u64 woken_at;
+
+static __always_inline void emit_head(struct event_head *h, enum event_kind kind, __u64 now)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+
+	h->conn = 0;
+	h->time = now;
+	h->tgid = id >> 32;
+	h->tid = (__u32)id;
+	h->kind = kind;
+	h->role = ROLE_NONE;
+}
+
+static __always_inline void emit_head_of(struct event_head *h, enum event_kind kind, __u64 now,
+					 const struct conn *c)
+{
+	emit_head(h, kind, now);
+	h->conn = c->id;
+	h->role = c->role;
+}
+
+static __always_inline void *emit_lost(void *record)
+{
+	if (!record)
+		count(COUNT_RING_FULL);
+	return record;
+}
+
+/* A record of a size known to the verifier; NULL and counted when the ring is full. */
+#define emit_reserve(size) emit_lost(bpf_ringbuf_reserve(&ring, (size), 0))
+
+static __always_inline void emit_submit(void *record, __u64 now)
+{
+	__u64 flags = BPF_RB_NO_WAKEUP;
+
+	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > ring_bytes / 4 &&
+	    now - woken_at > WAKE_PERIOD_NS) {
+		woken_at = now;
+		flags = BPF_RB_FORCE_WAKEUP;
+	}
+	bpf_ringbuf_submit(record, flags);
+}
+
+#endif

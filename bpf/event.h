@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * The wire between the kernel half and the agent: what bpf/ writes and user/ reads.
+ *
+ * Records travel through one BPF ring buffer in the order in which they were reserved. Each
+ * begins with struct event_head; the kind says which struct follows. Kinds and counters have
+ * explicit values and are append only. Variable bytes stand at the end of struct event_data and
+ * struct event_exec; a record may be longer than what it uses, because space is reserved in
+ * size classes. Beside the ring there are three shared tables: struct event_progress (how far a
+ * response has got that took more than one write), struct event_life (TCP connections counted by
+ * process) and the counters of enum event_counter.
+ *
+ * Positions (`seq`, `ack`) are TCP's own sequence numbers, or byte counts since the first hit on a
+ * unix socket. Times are CLOCK_MONOTONIC in nanoseconds.
+ */
+#ifndef SONDE_EVENT_H
+#define SONDE_EVENT_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+enum event_kind {
+	EVENT_OPEN = 1,	 /* a connection carries a protocol we know */
+	EVENT_DATA = 2,	 /* bytes of a message's head */
+	EVENT_END = 3,	 /* a response that took more than one hit is over */
+	EVENT_CLOSE = 4, /* a connection that had an EVENT_OPEN is gone */
+	EVENT_EXEC = 5,	 /* a process became another program */
+	EVENT_EXIT = 6,	 /* a process is gone */
+};
+
+enum event_role { ROLE_NONE = 0, ROLE_SERVER = 1, ROLE_CLIENT = 2 };
+enum event_dir { DIR_IN = 0, DIR_OUT = 1 };
+enum event_message { MESSAGE_REQUEST = 0, MESSAGE_RESPONSE = 1 };
+enum event_closer { CLOSER_UNKNOWN = 0, CLOSER_LOCAL = 1, CLOSER_PEER = 2, CLOSER_RESET = 3 };
+
+/* event_data.flags */
+enum {
+	DATA_START = 1,	     /* the first bytes of a message; else more of the same head */
+	DATA_TENTATIVE = 2,  /* the signature alone does not prove the protocol */
+	DATA_UNPAIRED = 4,   /* a response without a request that the kernel had seen */
+	DATA_UNREADABLE = 8, /* bytes moved but could not be read */
+};
+
+struct event_head {
+	__u64 conn; /* minted once a connection, never used again; 0 for exec and exit */
+	__u64 time;
+	__u32 tgid; /* the process that moved the bytes */
+	__u32 tid;
+	__u8 kind; /* enum event_kind */
+	__u8 role; /* enum event_role */
+	__u8 unused[6];
+};
+
+struct event_open {
+	struct event_head head;
+	__u8 local[16]; /* network order; an IPv4 address stands in the first four */
+	__u8 remote[16];
+	__u16 local_port; /* host order */
+	__u16 remote_port;
+	__u16 family; /* AF_INET, AF_INET6 (v4-mapped is AF_INET), AF_UNIX (no addresses) */
+	__u8 protocol; /* number of the parser in protos.h */
+	__u8 unused;
+	__u64 born;	    /* when the connection was established; 0 if before the agent */
+	__u64 connect_time; /* how long connect() took until ESTABLISHED, ns; 0 if not seen */
+	char comm[16];	    /* of the process, not the thread */
+};
+
+struct event_data {
+	struct event_head head;
+	__u8 message; /* enum event_message */
+	__u8 flags;
+	__u8 row;      /* the signature that matched, an index into the loader's table */
+	__u8 protocol; /* number of the parser in protos.h */
+	__u32 txn;     /* number of the transaction on this connection, from 1 */
+	__u32 seq;     /* position of the first byte of this hit in its own direction */
+	__u32 ack;     /* position reached in the other direction */
+	__u32 moved;   /* bytes that this hit moved */
+	__u16 captured; /* bytes of them that stand in bytes[] */
+	__u16 unused;
+	/* a response carries what counting needs, should its request's record be lost */
+	__u64 request_time;  /* first byte of the request; 0 if not seen */
+	__u64 request_bytes; /* moved for the request so far, head and body */
+	__u64 tail;	     /* last 8 bytes that this hit moved, the very last in the top byte */
+	__u8 bytes[];
+};
+
+struct event_end {
+	struct event_head head; /* time is that of the last byte */
+	__u32 txn;
+	__u32 unused;
+	__u64 response_bytes; /* moved for the response, head and body */
+	__u64 tail;
+};
+
+struct event_close {
+	struct event_head head;
+	__u32 requests; /* begun on this connection, as the kernel saw them */
+	__u32 responses;
+	__u64 request_time; /* of the last request */
+	__u64 request_bytes;
+	__u64 response_time;  /* last byte of the last response; 0 if there was none */
+	__u64 response_bytes; /* of the last response */
+	__u64 tail;
+	__u8 closer; /* enum event_closer */
+	__u8 row;    /* of the last request */
+	__u8 unused[6];
+};
+
+struct event_exec {
+	struct event_head head;
+	char comm[16];
+	__u16 captured; /* bytes of args[] */
+	__u16 unused[3];
+	char args[]; /* the command line, arguments ended by NUL */
+};
+
+struct event_exit {
+	struct event_head head;
+};
+
+#define EVENT_ARGS_MAX	  256
+#define EVENT_CAPTURE_MAX 4096 /* upper limit of --capture-bytes */
+
+/*
+ * How far a response has got, for user space to look at without a record a write. The slot of a
+ * connection is its id's hash, so two can share one: the last writer stays, the other connection
+ * waits for its EVENT_END. `check` is the xor of all other words, which unmasks a torn read.
+ */
+struct event_progress {
+	__u64 conn;
+	__u64 txn;
+	__u64 time; /* of the last byte so far */
+	__u64 response_bytes;
+	__u64 tail;
+	__u64 check;
+	__u64 unused[2];
+};
+#define PROGRESS_BITS  14
+#define PROGRESS_SLOTS (1 << PROGRESS_BITS)
+
+static inline __u32 event_progress_slot(__u64 conn)
+{
+	return (__u32)((conn * 0x9E3779B97F4A7C15ULL) >> (64 - PROGRESS_BITS));
+}
+
+/* TCP connections by process, added up in the kernel: no record, so none can be lost. */
+struct event_life {
+	__u64 opened[3];  /* by enum event_role */
+	__u64 connect_failures;
+	__u64 retransmits[3]; /* by enum event_role */
+};
+
+enum event_counter {
+	COUNT_TRANSACTIONS = 0,	 /* responses that began, and requests that ended without one */
+	COUNT_REQUESTS = 1,	 /* requests that began */
+	COUNT_RING_FULL = 2,	 /* records that found no room */
+	COUNT_NO_STATE = 3,	 /* sockets for which no state could be made */
+	COUNT_UNREADABLE = 4,	 /* hits on unclassified or traced sockets without readable bytes */
+	COUNT_TLS = 5,		 /* connections that began with a TLS handshake */
+	COUNT_UNKNOWN = 6,	 /* connections muted because no signature matched */
+	COUNT_IO_URING = 7,	 /* hits that came through io_uring */
+	COUNT_LIFE_FULL = 8,	 /* processes that found no room in the table of struct event_life */
+	COUNT_RESPONSES_LOST = 9, /* transactions whose response record found no room */
+	COUNT_MAX = 16,
+};
+
+/* How the bytes of a system call are found: the argument's form, by system call number. */
+enum io_form {
+	IO_NONE = 0,	 /* not a call that moves bytes of a socket: unreadable */
+	IO_BUFFER = 1,	 /* argument 2 is the address */
+	IO_VECTOR = 2,	 /* argument 2 is an array of struct iovec, argument 3 its length */
+	IO_MESSAGE = 3,	 /* argument 2 is a struct msghdr */
+	IO_NO_BYTES = 4, /* moves bytes that never were in user memory: sendfile, splice */
+	IO_URING = 5,
+};
+#define IO_CALLS 512 /* system call numbers that the table covers */
+
+enum signature_framing { FRAMING_NONE = 0, FRAMING_LINE = 1 };
+
+/* A signature row as the kernel compares it: first 16 bytes, masked. From user/proto's tables. */
+struct event_signature {
+	__u64 mask[2];
+	__u64 value[2];
+	__u8 protocol; /* number of the parser in protos.h */
+	__u8 message;  /* enum event_message */
+	__u8 framing;  /* enum signature_framing; FRAMING_NONE: nothing to see, mute the socket */
+	__u8 tunnel;   /* after a 2xx answer the connection is not ours any more */
+	__u8 next;     /* next row that begins with the same byte, or 0 */
+	__u8 unseen;   /* with FRAMING_NONE: the enum event_counter that says so */
+	__u8 unused[2];
+};
+#define SIGNATURE_MAX 32 /* row 0 is "any token method, tentative" */
+
+_Static_assert(sizeof(struct event_head) == 32, "event_head");
+_Static_assert(sizeof(struct event_open) == 104, "event_open");
+_Static_assert(sizeof(struct event_data) == 80, "event_data");
+_Static_assert(sizeof(struct event_end) == 56, "event_end");
+_Static_assert(sizeof(struct event_close) == 88, "event_close");
+_Static_assert(sizeof(struct event_exec) == 56, "event_exec");
+_Static_assert(sizeof(struct event_progress) == 64, "event_progress");
+_Static_assert(sizeof(struct event_signature) == 40, "event_signature");
+
+#endif

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/*
+ * Life of a TCP connection, the same in every backend: who opened it and how long that took, who
+ * closed it first, and its end. A connection that carried nothing we know only moves counters.
+ *
+ * State changes of accepted sockets and of finished handshakes run in softirq on somebody else's
+ * back, so the process is never taken from there: a client's is noted when connect() begins, a
+ * server's when it first moves bytes.
+ */
+#include "conn.bpf.h"
+#include "emit.bpf.h"
+#include "life.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+#define IPPROTO_TCP 6
+
+static __always_inline void life_connecting(struct sock *sk)
+{
+	struct conn *c = conn_make(sk);
+
+	if (!c)
+		return;
+	c->tgid = bpf_get_current_pid_tgid() >> 32;
+	c->born = bpf_ktime_get_ns();
+}
+
+static __always_inline void life_established(struct sock *sk, int old_state)
+{
+	struct conn *c = conn_make(sk);
+	__u64 now = bpf_ktime_get_ns();
+
+	if (!c)
+		return;
+	if (old_state == TCP_SYN_SENT && c->born) {
+		c->connect_time = now - c->born;
+		life_add(c->tgid, LIFE_OPENED_CLIENT);
+	} else {
+		c->flags |= CONN_ACCEPTED;
+	}
+	c->born = now;
+}
+
+static __always_inline void life_closer(struct sock *sk, __u8 closer)
+{
+	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+
+	if (c && !c->closer)
+		c->closer = closer;
+}
+
+static __always_inline void life_close_record(struct conn *c)
+{
+	const struct half *request = &c->half[MESSAGE_REQUEST];
+	const struct half *response = &c->half[MESSAGE_RESPONSE];
+	struct event_close *e = emit_reserve(sizeof(*e));
+	__u64 now = bpf_ktime_get_ns();
+
+	if (!e)
+		return;
+	emit_head_of(&e->head, EVENT_CLOSE, now, c);
+	e->requests = request->count;
+	e->responses = response->count;
+	e->request_time = request->time;
+	e->request_bytes = request->bytes;
+	e->response_time = response->last;
+	e->response_bytes = response->bytes;
+	e->tail = response->tail;
+	e->closer = c->closer;
+	e->row = request->row;
+	emit_submit(e, now);
+}
+
+static __always_inline void life_closed(struct sock *sk, int old_state)
+{
+	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+
+	if (!c)
+		return;
+	if (old_state == TCP_SYN_SENT)
+		life_add(c->tgid, LIFE_CONNECT_FAILED);
+	if (old_state == TCP_ESTABLISHED && !c->closer)
+		c->closer = CLOSER_RESET;
+	if (c->flags & CONN_OPENED)
+		life_close_record(c);
+	c->flags &= ~CONN_OPENED;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(sock_state, struct sock *sk, int old_state, int new_state)
+{
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	switch (new_state) {
+	case TCP_SYN_SENT:
+		life_connecting(sk);
+		break;
+	case TCP_ESTABLISHED:
+		life_established(sk, old_state);
+		break;
+	case TCP_FIN_WAIT1:
+		life_closer(sk, CLOSER_LOCAL);
+		break;
+	case TCP_CLOSE_WAIT:
+		life_closer(sk, CLOSER_PEER);
+		break;
+	case TCP_CLOSE:
+		life_closed(sk, old_state);
+		break;
+	}
+	return 0;
+}
+
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(sock_retransmitted, struct sock *sk)
+{
+	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+
+	if (c && c->tgid)
+		life_add(c->tgid, c->role == ROLE_SERVER   ? LIFE_RETRANSMIT_SERVER
+				  : c->role == ROLE_CLIENT ? LIFE_RETRANSMIT_CLIENT
+							   : LIFE_RETRANSMIT);
+	return 0;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/* TCP connections added up by process, in the kernel: exact whatever happens to the ring. */
+#ifndef SONDE_LIFE_BPF_H
+#define SONDE_LIFE_BPF_H
+
+#include "maps.bpf.h"
+
+/* Fields of struct event_life, as positions */
+enum {
+	LIFE_OPENED_SERVER = ROLE_SERVER,
+	LIFE_OPENED_CLIENT = ROLE_CLIENT,
+	LIFE_CONNECT_FAILED = 3,
+	LIFE_RETRANSMIT = 4,
+	LIFE_RETRANSMIT_SERVER = 5,
+	LIFE_RETRANSMIT_CLIENT = 6,
+};
+
+static __always_inline void life_add(__u32 tgid, __u32 field)
+{
+	struct event_life *l = bpf_map_lookup_elem(&life, &tgid);
+	struct event_life fresh = {};
+
+	if (!l) {
+		bpf_map_update_elem(&life, &tgid, &fresh, BPF_NOEXIST);
+		l = bpf_map_lookup_elem(&life, &tgid);
+	}
+	if (!l)
+		count(COUNT_LIFE_FULL);
+	else if (field < sizeof(*l) / sizeof(__u64))
+		__sync_fetch_and_add((__u64 *)l + field, 1);
+}
+
+#endif

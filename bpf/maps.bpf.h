@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/*
+ * Every map and knob of the kernel half. Maps are weak so that each object may include this file and
+ * the linker keeps one of each; knobs are rodata, set by the loader before the verifier sees them.
+ * Sizes are bounds: the ring by --ring-size, the processes by the life table; socket state lives and
+ * dies with its socket.
+ */
+#ifndef SONDE_MAPS_BPF_H
+#define SONDE_MAPS_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include "event.h"
+
+extern const volatile __u32 agent_tgid;	   /* never traced */
+extern const volatile __u32 capture_bytes; /* of each head */
+extern const volatile __u64 ring_bytes;
+
+/* One message direction of a connection. Its own thread alone writes it. */
+struct half {
+	__u64 time;  /* of its first byte, ns */
+	__u64 last;  /* of its last byte so far, ns */
+	__u64 bytes; /* moved since its first byte */
+	__u64 tail;
+	__u32 count; /* messages begun */
+	__u32 hits;  /* I/O calls of the current one */
+	__u32 captured;
+	__u8 capturing; /* the head goes on */
+	__u8 row;
+};
+
+#define STARTS 4 /* pipelined requests whose times are kept */
+
+struct conn {
+	__u64 id;
+	__u64 born;
+	__u64 connect_time;
+	__u64 ended_bytes;	/* of the response that the last EVENT_END told of */
+	__u64 starts[STARTS];	/* of requests, by transaction number */
+	struct half half[2];	/* by enum event_message */
+	__u32 position[2];	/* by enum event_dir; unix sockets only */
+	__u32 unpaired_ack;	/* see line_pair() */
+	__u32 tgid;		/* who connected or first used it */
+	__u8 role;
+	__u8 protocol;
+	__u8 closer;
+	__u8 flags;
+	__u8 misses[2]; /* by enum event_dir */
+};
+
+enum {
+	CONN_MUTED = 1,	    /* not ours: one look-up and out */
+	CONN_OPENED = 2,    /* EVENT_OPEN is out */
+	CONN_TENTATIVE = 4, /* no response has proved the protocol yet */
+	CONN_ACCEPTED = 8,  /* established from the other side, not yet counted for a process */
+	CONN_UNPAIRED = 16, /* a response came before its request */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} ring __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct conn);
+} conns __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PROGRESS_SLOTS);
+	__type(key, __u32);
+	__type(value, struct event_progress);
+} progress __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNT_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, struct event_life);
+} life __weak SEC(".maps");
+
+static __always_inline void count(__u32 counter)
+{
+	__u64 *n = bpf_map_lookup_elem(&counters, &counter);
+
+	if (n)
+		(*n)++;
+}
+
+#endif

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/*
+ * Backend `sock`: the tracepoints that fire once for each send and receive on a socket, whichever
+ * system call, sendfile, splice or io_uring it came from (kernel 6.3). They
+ * carry the socket and the result, and cost other system calls nothing.
+ */
+#include "conn.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(sock_sent, struct sock *sk, int result, int flags)
+{
+	return result > 0 ? conn_moved(sk, result, DIR_OUT, flags) : 0;
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(sock_received, struct sock *sk, int result, int flags)
+{
+	return result > 0 ? conn_moved(sk, result, DIR_IN, flags) : 0;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

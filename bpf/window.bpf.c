@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/*
+ * First bytes against the signature rows. Rows are data from user space, chained by their first byte;
+ * the one rule that no mask can say is here: a request line with a method that has no row, which is
+ * an RFC 9110 token, a space and something visible.
+ */
+#include "line.bpf.h"
+
+int window_match(__u64 first, __u64 second)
+{
+	__u32 row = signature_of_byte[first & 0xff];
+
+	for (int i = 0; i < ROWS_PER_BYTE && row; i++) {
+		const volatile struct event_signature *s = &signatures[row & (SIGNATURE_MAX - 1)];
+
+		if ((first & s->mask[0]) == s->value[0] && (second & s->mask[1]) == s->value[1])
+			return row & (SIGNATURE_MAX - 1);
+		row = s->next;
+	}
+	return ROW_NONE;
+}
+
+int window_is_token_line(__u64 first, __u64 second)
+{
+	for (int i = 0; i < SIGNATURE_BYTES - 1; i++) {
+		__u8 byte = first & 0xff;
+
+		first = first >> 8 | second << 56;
+		second >>= 8;
+		if (byte == ' ')
+			return i && (first & 0xff) > ' ' && (first & 0xff) < 0x7f;
+		if (!token_bytes[byte])
+			return 0;
+	}
+	return 0;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";
