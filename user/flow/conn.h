@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of flow/ share: connections, exchanges and heads in pieces. Private to flow/. */
+#ifndef SONDE_FLOW_CONN_H
+#define SONDE_FLOW_CONN_H
+
+#include "flow/flow.h"
+
+/* One request and what is known of its response. From a pool, so that idle connections stay small. */
+struct exchange {
+	struct exchange *next; /* in the connection's queue, or in the free list */
+	uint32_t seq;	       /* position of the request's first byte */
+	bool begun;	       /* the sink knows of it */
+	bool tentative;	       /* nothing has proved the protocol yet */
+	/* the response: */
+	enum msg_end end;
+	uint32_t response_txn;	  /* the kernel's number of it */
+	uint32_t response_head;	  /* bytes; 0 unknown */
+	uint64_t response_wanted; /* with MSG_END_LENGTH: head and body */
+	uint64_t response_moved;  /* head and body so far */
+	uint32_t request_head;	  /* bytes; 0 unknown */
+	uint64_t request_moved;	  /* head and body; 0 unknown */
+	uint64_t request_body;	  /* as the head says; REQUEST_SIZE_UNKNOWN */
+	struct request request;
+};
+
+/* A head that did not come whole: bytes from its start. */
+struct piece {
+	struct piece *next; /* free list */
+	uint32_t n;
+	char bytes[];
+};
+
+/* Everything that a response record said, for the parts that come later. */
+struct answer {
+	uint64_t time; /* of the first byte */
+	uint64_t last; /* of the last one so far */
+	uint64_t moved;
+	uint64_t tail;
+	uint64_t request_time;
+	uint64_t request_bytes;
+	uint32_t txn;
+	uint32_t ack;
+	uint32_t pid, tid;
+	uint8_t row;
+	bool unpaired;
+};
+
+struct conn {
+	uint64_t id; /* the key */
+	struct conn *waiting_next, **waiting_link; /* those with a response under way */
+	struct exchange *first, **last;	/* requests without a response yet, in order */
+	struct exchange *answering;	/* response begun, end not seen */
+	struct exchange *early;		/* response that came before its request's record */
+	uint32_t early_ack;
+	struct piece *piece[2];	  /* by enum event_message */
+	struct exchange *filling; /* whose head stands in piece[MESSAGE_REQUEST] */
+	struct answer answer;	/* of the head in piece[MESSAGE_RESPONSE] */
+	struct request_addr local, peer;
+	uint8_t role;
+	uint8_t protocol;
+	bool pipelined; /* the kernel's numbers are no guide any more */
+};
+
+struct flow {
+	struct flow_options options;
+	struct flow_stats stats;
+	struct table *conns;
+	struct conn *waiting;
+	struct exchange *exchanges, *free_exchanges;
+	uint32_t exchanges_used, pieces_used;
+	char *pieces;
+	struct piece *free_pieces;
+};
+
+#define PIECES_MAX 1024
+
+/* pool.c */
+int pool_init(struct flow *f);
+void pool_free(struct flow *f);
+struct exchange *exchange_new(struct flow *f); /* cleared but for its strings; NULL when used up */
+void exchange_free(struct flow *f, struct exchange *x);
+struct piece *piece_new(struct flow *f);
+void piece_free(struct flow *f, struct piece **p);
+
+/* stream.c: takes bytes of heads, in pieces or whole, and hands messages to match.c */
+void stream_request(struct flow *f, struct conn *c, const struct event_data *e, struct str bytes);
+void stream_response(struct flow *f, struct conn *c, const struct event_data *e, struct str bytes);
+/* No more bytes of the head in piece[message] will come: makes do with those. */
+void stream_cut(struct flow *f, struct conn *c, enum event_message message);
+
+/* Parses the response in `bytes` by what c->answer says; what is not whole is kept in its piece. */
+void stream_answer(struct flow *f, struct conn *c, struct str bytes, bool cut);
+
+/* match.c */
+struct exchange *match_request(struct flow *f, struct conn *c, const struct event_data *e);
+void match_filled(struct flow *f, struct conn *c, struct exchange *x); /* its head was parsed */
+void match_response(struct flow *f, struct conn *c, const struct msg *msg, const struct answer *a,
+		    uint64_t consumed);
+void match_progress(struct flow *f, struct conn *c, uint64_t time, uint64_t moved, uint64_t tail);
+void match_finish(struct flow *f, struct conn *c); /* the response under way is over */
+void match_close(struct flow *f, struct conn *c, const struct event_close *e);
+void match_forget(struct flow *f, struct conn *c); /* evicted: what is open is lost */
+
+#endif

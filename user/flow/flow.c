@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The connection table and the events that move it. A connection exists here from its first record of
+ * any kind, since the one that opens it may have been lost; its addresses are then unknown until the
+ * kernel half says them again. When the table is full the connection that was quiet for longest goes,
+ * and what it had open is counted as lost.
+ */
+#include <stdlib.h>
+
+#include "base/table.h"
+#include "flow/conn.h"
+
+static void conn_evicted(void *ctx, void *entry)
+{
+	struct flow *f = ctx;
+	struct conn *c = entry;
+
+	match_forget(f, c);
+	piece_free(f, &c->piece[MESSAGE_REQUEST]);
+	piece_free(f, &c->piece[MESSAGE_RESPONSE]);
+}
+
+struct flow *flow_new(const struct flow_options *options)
+{
+	struct flow *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->options = *options;
+	f->conns = table_new(&(struct table_options){
+		.name = "connections",
+		.capacity = options->connections_max,
+		.key_size = sizeof(uint64_t),
+		.entry_size = sizeof(struct conn),
+		.evicted = conn_evicted,
+		.ctx = f,
+	});
+	if (!f->conns || pool_init(f)) {
+		flow_free(f);
+		return NULL;
+	}
+	return f;
+}
+
+void flow_free(struct flow *f)
+{
+	if (!f)
+		return;
+	table_free(f->conns);
+	pool_free(f);
+	free(f);
+}
+
+static struct conn *conn_find(struct flow *f, const struct event_head *head)
+{
+	struct conn *c = table_find(f->conns, &head->conn);
+
+	if (c)
+		table_touch(f->conns, c);
+	return c;
+}
+
+static struct conn *conn_get(struct flow *f, const struct event_head *head, uint8_t protocol)
+{
+	struct conn *c = conn_find(f, head);
+
+	if (c || protocol >= PROTO_COUNT)
+		return c;
+	c = table_add(f->conns, &head->conn);
+	if (!c)
+		return NULL;
+	c->last = &c->first;
+	c->role = head->role;
+	c->protocol = protocol;
+	return c;
+}
+
+static struct request_addr addr(uint16_t family, const uint8_t ip[16], uint16_t port)
+{
+	struct request_addr a = {.family = family, .port = port};
+
+	memcpy(a.ip, ip, sizeof(a.ip));
+	return a;
+}
+
+void flow_open(struct flow *f, const struct event_open *e)
+{
+	struct conn *c = conn_get(f, &e->head, e->protocol);
+
+	if (!c)
+		return;
+	c->local = addr(e->family, e->local, e->local_port);
+	c->peer = addr(e->family, e->remote, e->remote_port);
+}
+
+void flow_data(struct flow *f, const struct event_data *e, struct str bytes)
+{
+	struct conn *c = conn_get(f, &e->head, e->protocol);
+
+	if (!c || !protos[c->protocol]->parse)
+		return;
+	if (e->message == MESSAGE_REQUEST)
+		stream_request(f, c, e, bytes);
+	else
+		stream_response(f, c, e, bytes);
+}
+
+void flow_end(struct flow *f, const struct event_end *e)
+{
+	struct conn *c = conn_find(f, &e->head);
+
+	if (!c)
+		return;
+	stream_cut(f, c, MESSAGE_RESPONSE);
+	if (!c->answering || c->answering->response_txn != e->txn)
+		return;
+	match_progress(f, c, e->head.time, e->response_bytes, e->tail);
+	if (!c->first)
+		match_finish(f, c);
+}
+
+void flow_close(struct flow *f, const struct event_close *e)
+{
+	struct conn *c = conn_find(f, &e->head);
+
+	if (!c)
+		return;
+	stream_cut(f, c, MESSAGE_REQUEST);
+	stream_cut(f, c, MESSAGE_RESPONSE);
+	match_close(f, c, e);
+	table_remove(f->conns, c);
+}
+
+void flow_tick(struct flow *f)
+{
+	struct event_progress p;
+
+	for (struct conn *c = f->waiting, *next; c; c = next) {
+		next = c->waiting_next;
+		if (f->options.progress(f->options.ctx, c->id, &p) &&
+		    (uint32_t)p.txn == c->answering->response_txn)
+			match_progress(f, c, p.time, p.response_bytes, p.tail);
+	}
+}
+
+void flow_drain(struct flow *f)
+{
+	flow_tick(f);
+}
+
+const struct flow_stats *flow_stats(const struct flow *f)
+{
+	return &f->stats;
+}
+
+const struct table *flow_table(const struct flow *f)
+{
+	return f->conns;
+}

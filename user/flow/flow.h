@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From records to requests: connections, heads that came in pieces, and the pairing of requests with
+ * responses. Every finished request goes to one sink, exactly once.
+ */
+#ifndef SONDE_FLOW_H
+#define SONDE_FLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "flow/request.h"
+#include "proto/protos.h"
+
+struct flow;
+struct table;
+
+struct flow_options {
+	uint32_t connections_max; /* past it the least recently used is forgotten */
+	uint32_t exchanges_max;	  /* requests open at once that keep their detail */
+	uint32_t capture_bytes;	  /* as the kernel half was told */
+	/* A request began: the sink names its owner. May be NULL for none. */
+	const struct owner *(*begun)(void *ctx, const struct request *r);
+	/* A request is over, one call for each begun(). `counted`: false if it must not be counted. */
+	void (*done)(void *ctx, const struct request *r, bool counted);
+	/* How far a response has got; see kern_progress(). */
+	bool (*progress)(void *ctx, uint64_t conn, struct event_progress *p);
+	void *ctx;
+};
+
+enum flow_lost {
+	LOST_RESPONSE, /* the record of the response found no room */
+	LOST_EVICTED,  /* the connection was forgotten with the request open */
+	LOST_COUNT,
+};
+
+struct flow_stats {
+	uint64_t counted[PROTO_COUNT];
+	uint64_t open[PROTO_COUNT];
+	uint64_t lost[PROTO_COUNT][LOST_COUNT];
+	uint64_t parse_errors[PROTO_COUNT];
+	uint64_t unpaired[PROTO_COUNT]; /* responses whose request began before the agent */
+};
+
+struct flow *flow_new(const struct flow_options *options); /* NULL: no memory */
+void flow_free(struct flow *f);				    /* NULL-safe */
+
+void flow_open(struct flow *f, const struct event_open *e);
+void flow_data(struct flow *f, const struct event_data *e, struct str bytes);
+void flow_end(struct flow *f, const struct event_end *e);
+void flow_close(struct flow *f, const struct event_close *e);
+
+/* Looks after responses that went on without records; to be called after each reading of the ring. */
+void flow_tick(struct flow *f);
+/* At the end of the agent: everything that is over by now goes out. */
+void flow_drain(struct flow *f);
+
+const struct flow_stats *flow_stats(const struct flow *f);
+const struct table *flow_table(const struct flow *f); /* connections, for sonde_table_* */
+
+/* The template of a path, pure: numbers, UUIDs and long hex become {id}. Writes at most size bytes;
+ * returns the length. */
+size_t route_template(struct str path, char *route, size_t size);
+
+/* From header values: request_id if there is none yet; trace_id and parent_id if the header is valid. */
+void trace_request_id(struct request *r, const struct str ids[ID_COUNT]);
+void trace_parent(struct request *r, const struct str ids[ID_COUNT]);
+
+#endif

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pairing. Requests wait in a queue; a response takes the oldest. Its end is known by the head (a
+ * length, an end mark, the close), and until then the connection is on the waiting list, where a tick
+ * looks how far it has got. Every exchange that the sink was told of ends in exactly one done().
+ *
+ * Losses: a response record carries its number, its request's time and method, so a request whose
+ * record was lost is still counted; a request whose response record was lost was counted by the
+ * kernel, and is dropped here. A response that nobody asked for began before the agent, or its request's
+ * hook runs late in another thread: then it waits as `early` for one request.
+ */
+#include "flow/conn.h"
+#include "proto/rows.h"
+
+static void begin(struct flow *f, struct conn *c, struct exchange *x)
+{
+	if (x->begun)
+		return;
+	x->begun = true;
+	f->stats.open[c->protocol]++;
+	x->request.owner = f->options.begun(f->options.ctx, &x->request);
+}
+
+static uint64_t body_size(uint64_t moved, uint64_t head)
+{
+	return head && moved >= head ? moved - head : REQUEST_SIZE_UNKNOWN;
+}
+
+static void deliver(struct flow *f, struct conn *c, struct exchange *x, bool counted)
+{
+	struct request *r = &x->request;
+
+	if (!x->begun)
+		return;
+	r->local = c->local;
+	r->peer = c->peer;
+	r->request_bytes = body_size(x->request_moved, x->request_head);
+	if (r->request_bytes == REQUEST_SIZE_UNKNOWN)
+		r->request_bytes = x->request_body;
+	r->response_bytes = r->first_byte ? body_size(x->response_moved, x->response_head)
+					  : REQUEST_SIZE_UNKNOWN;
+	r->length.route = (uint16_t)route_template(request_str(r, target), r->route, sizeof(r->route));
+	f->stats.open[c->protocol]--;
+	f->stats.counted[c->protocol] += counted;
+	f->options.done(f->options.ctx, r, counted);
+}
+
+static void end(struct flow *f, struct conn *c, struct exchange *x, bool counted)
+{
+	if (c->filling == x)
+		c->filling = NULL;
+	deliver(f, c, x, counted);
+	exchange_free(f, x);
+}
+
+static struct exchange *queue_pop(struct conn *c)
+{
+	struct exchange *x = c->first;
+
+	if (!x)
+		return NULL;
+	c->first = x->next;
+	if (!c->first)
+		c->last = &c->first;
+	return x;
+}
+
+static struct exchange *exchange_start(struct flow *f, struct conn *c, uint32_t pid, uint32_t tid,
+				       uint32_t txn, uint64_t start)
+{
+	struct exchange *x = exchange_new(f);
+
+	if (!x) {
+		f->stats.lost[c->protocol][LOST_EVICTED]++;
+		return NULL;
+	}
+	x->request.conn = c->id;
+	x->request.role = c->role;
+	x->request.proto = protos[c->protocol];
+	x->request.local = c->local;
+	x->request.peer = c->peer;
+	x->request.pid = pid;
+	x->request.tid = tid;
+	x->request.txn = txn;
+	x->request.start = start;
+	return x;
+}
+
+struct exchange *match_request(struct flow *f, struct conn *c, const struct event_data *e)
+{
+	struct exchange *x = exchange_start(f, c, e->head.tgid, e->head.tid, e->txn, e->head.time);
+
+	if (!x)
+		return NULL;
+	request_set(&x->request, op, proto_row_op(e->row));
+	x->seq = e->seq;
+	x->tentative = e->flags & DATA_TENTATIVE;
+	*c->last = x;
+	c->last = &x->next;
+	if (!x->tentative)
+		begin(f, c, x);
+	return x;
+}
+
+static void wait_stop(struct conn *c)
+{
+	if (!c->waiting_link)
+		return;
+	*c->waiting_link = c->waiting_next;
+	if (c->waiting_next)
+		c->waiting_next->waiting_link = c->waiting_link;
+	c->waiting_link = NULL;
+}
+
+static void wait_start(struct flow *f, struct conn *c)
+{
+	c->waiting_next = f->waiting;
+	c->waiting_link = &f->waiting;
+	if (f->waiting)
+		f->waiting->waiting_link = &c->waiting_next;
+	f->waiting = c;
+}
+
+static bool complete(const struct conn *c, const struct exchange *x, uint64_t tail)
+{
+	char bytes[sizeof(tail)];
+	size_t skip = 0;
+
+	switch (x->end) {
+	case MSG_END_HERE:
+		return true;
+	case MSG_END_LENGTH:
+		return x->response_moved >= x->response_wanted;
+	case MSG_END_CLOSE:
+		return false;
+	case MSG_END_MARK:
+		break;
+	}
+	memcpy(bytes, &tail, sizeof(tail)); /* little endian: the last byte stands last */
+	while (skip < sizeof(bytes) && !bytes[skip])
+		skip++;
+	return protos[c->protocol]->ends((struct str){bytes + skip, sizeof(bytes) - skip});
+}
+
+/* What a response's head and record say, into the exchange that it answers. */
+static void answer_fill(struct exchange *x, const struct msg *msg, const struct answer *a,
+			uint64_t consumed)
+{
+	x->request.status = msg->status;
+	x->request.first_byte = a->time;
+	x->request.end = a->last;
+	x->response_txn = a->txn;
+	x->response_head = msg->head_bytes;
+	x->response_moved = a->moved;
+	x->response_wanted = consumed + msg->body_left;
+	x->end = msg->end;
+	if (!x->request_moved)
+		x->request_moved = a->request_bytes;
+	trace_request_id(&x->request, msg->ids);
+}
+
+static void answering_start(struct flow *f, struct conn *c, struct exchange *x, uint64_t tail)
+{
+	begin(f, c, x);
+	if (x->request.start > x->request.first_byte)
+		x->request.start = x->request.first_byte; /* the send's hook ran late */
+	if (complete(c, x, tail)) {
+		end(f, c, x, true);
+		return;
+	}
+	c->answering = x;
+	wait_start(f, c);
+}
+
+/* The response came first: see above. */
+static void early_pair(struct flow *f, struct conn *c, struct exchange *x)
+{
+	struct exchange *early = c->early;
+
+	if (!early)
+		return;
+	c->early = NULL;
+	if ((int32_t)(c->early_ack - x->seq) > 0 && x == c->first) {
+		queue_pop(c);
+		x->request.status = early->request.status;
+		x->request.first_byte = early->request.first_byte;
+		x->request.end = early->request.end;
+		x->response_txn = x->request.txn;
+		x->response_head = early->response_head;
+		x->response_moved = early->response_moved;
+		x->response_wanted = early->response_wanted;
+		x->end = early->end;
+		answering_start(f, c, x, c->answer.tail);
+	} else {
+		f->stats.unpaired[c->protocol]++;
+	}
+	exchange_free(f, early);
+}
+
+void match_filled(struct flow *f, struct conn *c, struct exchange *x)
+{
+	early_pair(f, c, x);
+}
+
+/* Requests whose responses the kernel has counted itself, since their records found no room. */
+static void queue_sync(struct flow *f, struct conn *c, const struct answer *a)
+{
+	while (!c->pipelined && !a->unpaired && c->first &&
+	       (int32_t)(a->txn - c->first->request.txn) > 0)
+		end(f, c, queue_pop(c), false);
+}
+
+static struct exchange *answered(struct flow *f, struct conn *c, const struct answer *a)
+{
+	struct exchange *x;
+
+	queue_sync(f, c, a);
+	if (c->first && (c->pipelined || a->unpaired || c->first->request.txn == a->txn))
+		return queue_pop(c);
+	if (a->unpaired && c->role != ROLE_CLIENT) {
+		f->stats.unpaired[c->protocol]++;
+		return NULL;
+	}
+	x = exchange_start(f, c, a->pid, a->tid, a->txn, a->request_time ? a->request_time : a->time);
+	if (x)
+		request_set(&x->request, op, proto_row_op(a->row));
+	return x;
+}
+
+void match_response(struct flow *f, struct conn *c, const struct msg *msg, const struct answer *a,
+		    uint64_t consumed)
+{
+	bool asked = c->first;
+	struct exchange *x;
+
+	match_finish(f, c);
+	x = answered(f, c, a);
+	if (!x)
+		return;
+	answer_fill(x, msg, a, consumed);
+	if (a->unpaired && !asked) {
+		if (c->early)
+			f->stats.unpaired[c->protocol]++;
+		exchange_free(f, c->early);
+		c->early = x;
+		c->early_ack = a->ack;
+		return;
+	}
+	answering_start(f, c, x, a->tail);
+}
+
+void match_progress(struct flow *f, struct conn *c, uint64_t time, uint64_t moved, uint64_t tail)
+{
+	struct exchange *x = c->answering;
+
+	if (!x || moved <= x->response_moved)
+		return;
+	x->response_moved = moved;
+	x->request.end = time;
+	if (complete(c, x, tail))
+		match_finish(f, c);
+}
+
+void match_finish(struct flow *f, struct conn *c)
+{
+	struct exchange *x = c->answering;
+
+	if (!x)
+		return;
+	wait_stop(c);
+	c->answering = NULL;
+	end(f, c, x, true);
+}
+
+/* A request that nothing is left of but what the close says: its record was lost, and no response came. */
+static void close_lost(struct flow *f, struct conn *c, const struct event_close *e)
+{
+	struct exchange *x;
+
+	if (c->first || c->pipelined || e->requests <= e->responses || !e->row)
+		return;
+	x = exchange_start(f, c, e->head.tgid, e->head.tid, e->requests, e->request_time);
+	if (!x)
+		return;
+	request_set(&x->request, op, proto_row_op(e->row));
+	begin(f, c, x);
+	*c->last = x;
+	c->last = &x->next;
+}
+
+void match_close(struct flow *f, struct conn *c, const struct event_close *e)
+{
+	struct exchange *x = c->answering;
+
+	if (x && e->responses == x->response_txn)
+		match_progress(f, c, e->response_time, e->response_bytes, e->tail);
+	if (c->answering) {
+		if (c->answering->end == MSG_END_LENGTH)
+			c->answering->request.error = REQUEST_ABORTED;
+		match_finish(f, c);
+	}
+	close_lost(f, c, e);
+	while ((x = queue_pop(c))) {
+		x->request.error = REQUEST_ABORTED;
+		x->request.end = e->head.time;
+		end(f, c, x, true);
+	}
+	f->stats.unpaired[c->protocol] += !!c->early;
+	exchange_free(f, c->early);
+	c->early = NULL;
+}
+
+void match_forget(struct flow *f, struct conn *c)
+{
+	struct exchange *x;
+
+	match_finish(f, c);
+	while ((x = queue_pop(c))) {
+		f->stats.lost[c->protocol][LOST_EVICTED] += x->begun;
+		end(f, c, x, false);
+	}
+	exchange_free(f, c->early);
+	c->early = NULL;
+}

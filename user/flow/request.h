@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The one value that flows outwards. flow/ fills it, who/ adds the owner, out/ only reads it. Plain and
+ * copyable; strings are bounded and counted, empty means unknown and is left out everywhere.
+ */
+#ifndef SONDE_REQUEST_H
+#define SONDE_REQUEST_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "event.h"
+
+struct proto;
+
+/* Who a process is to the people who run it. Lives in who/ as long as
+ * the agent does not forget the process; equal identities share one. */
+struct owner {
+	uint32_t id; /* small, never used again while the agent runs */
+	struct str service;
+	struct str namespace;
+	struct str pod;
+	struct str container;
+};
+
+enum request_error { REQUEST_OK = 0, REQUEST_ABORTED = 1 };
+
+struct request_addr {
+	uint16_t family; /* AF_INET, AF_INET6, AF_UNIX, 0 unknown */
+	uint16_t port;	 /* host order */
+	uint8_t ip[16];
+};
+
+#define REQUEST_SIZE_UNKNOWN UINT64_MAX
+#define REQUEST_TARGET_MAX   512
+#define REQUEST_ROUTE_MAX    200
+
+struct request {
+	uint64_t conn;
+	uint32_t txn;
+	uint32_t pid;
+	uint32_t tid;
+	uint8_t role; /* enum event_role */
+	uint8_t error; /* enum request_error */
+	uint16_t status; /* 0: none was seen */
+	const struct proto *proto;
+	const struct owner *owner;
+	struct request_addr local, peer;
+
+	/* CLOCK_MONOTONIC, ns */
+	uint64_t start;	     /* first byte of the request */
+	uint64_t first_byte; /* of the response; 0 if none */
+	uint64_t end;	     /* last byte of the response */
+	uint64_t request_bytes; /* bodies, as they were on the wire; or REQUEST_SIZE_UNKNOWN */
+	uint64_t response_bytes;
+
+	struct {
+		uint16_t op, target, route, host, request_id, trace_id, span_id, parent_id, user_id;
+	} length;
+	char op[24];
+	char target[REQUEST_TARGET_MAX]; /* path without query */
+	char route[REQUEST_ROUTE_MAX];
+	char host[128];
+	char request_id[128];
+	char trace_id[32];
+	char span_id[16];
+	char parent_id[16];
+	char user_id[64];
+};
+
+/* request_str(r, op): the view of a counted member; absent when empty */
+#define request_str(r, member) ((struct str){(r)->member, (r)->length.member})
+/* request_set(r, op, view): fills a counted member, cutting what does not fit */
+#define request_set(r, member, view)                                                              \
+	((r)->length.member = request_fill((r)->member, sizeof((r)->member), (view)))
+
+static inline uint16_t request_fill(char *to, size_t size, struct str s)
+{
+	size_t n = s.n < size ? s.n : size;
+
+	if (n)
+		memcpy(to, s.p, n);
+	return (uint16_t)n;
+}
+
+#endif

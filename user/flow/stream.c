@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Heads, from record bytes to messages. A head that came whole is parsed where it lies, in the ring;
+ * one in pieces is put together first, up to the capture limit, and parsed again with each piece. When
+ * the limit is reached, or something else begins on the connection, the parser makes do with what is
+ * there. The exchange of a request exists from its first byte on, whatever its head turns out to be.
+ */
+#include "flow/conn.h"
+
+static const struct proto *conn_proto(const struct conn *c)
+{
+	return protos[c->protocol];
+}
+
+/* Keeps bytes for later; false if the head is at the capture limit or no memory is left for it. */
+static bool piece_keep(struct flow *f, struct piece **piece, struct str bytes)
+{
+	struct piece *p = *piece ? *piece : piece_new(f);
+	size_t room;
+
+	if (!p)
+		return false;
+	room = f->options.capture_bytes - p->n;
+	if (bytes.n > room)
+		bytes.n = room;
+	memmove(p->bytes + p->n, bytes.p, bytes.n);
+	p->n += bytes.n;
+	*piece = p;
+	return p->n < f->options.capture_bytes;
+}
+
+static struct str piece_view(const struct piece *p)
+{
+	return (struct str){p->bytes, p->n};
+}
+
+static void fill(struct exchange *x, const struct msg *msg, uint64_t consumed)
+{
+	struct request *r = &x->request;
+
+	request_set(r, op, msg->op);
+	request_set(r, target, msg->target);
+	request_set(r, host, msg->host);
+	trace_request_id(r, msg->ids);
+	trace_parent(r, msg->ids);
+	x->request_head = msg->head_bytes;
+	if (msg->head_bytes && msg->end != MSG_END_MARK)
+		x->request_body = consumed - msg->head_bytes + msg->body_left;
+}
+
+/*
+ * One or more requests from the first byte of x on; those behind the first were pipelined. Returns the
+ * bytes of a head that goes on, whose exchange *x then is; absent if there are none.
+ */
+static struct str requests(struct flow *f, struct conn *c, const struct event_data *e,
+			   struct exchange **x, struct str bytes, bool cut)
+{
+	const struct proto *proto = conn_proto(c);
+
+	for (;;) {
+		struct msg msg = {.cut = cut};
+		int64_t n = proto->parse(MSG_REQUEST, bytes, &msg);
+
+		if (n == 0)
+			return bytes;
+		if (n < 0) {
+			f->stats.parse_errors[c->protocol] += !(*x)->tentative;
+			return (struct str){0};
+		}
+		fill(*x, &msg, (uint64_t)n);
+		match_filled(f, c, *x);
+		bytes = str_from(bytes, (size_t)n);
+		if (!e || msg.end != MSG_END_HERE || !proto->guess(bytes, MSG_REQUEST))
+			return (struct str){0};
+		*x = match_request(f, c, e);
+		if (!*x)
+			return (struct str){0};
+		c->pipelined = true;
+	}
+}
+
+void stream_cut(struct flow *f, struct conn *c, enum event_message message)
+{
+	struct piece **piece = &c->piece[message];
+	struct exchange *x = c->filling;
+
+	if (!*piece)
+		return;
+	if (message == MESSAGE_REQUEST && x) {
+		c->filling = NULL;
+		requests(f, c, NULL, &x, piece_view(*piece), true);
+	} else if (message == MESSAGE_RESPONSE) {
+		struct piece *p = *piece;
+
+		*piece = NULL;
+		stream_answer(f, c, piece_view(p), true);
+		*piece = p;
+	}
+	piece_free(f, piece);
+}
+
+void stream_request(struct flow *f, struct conn *c, const struct event_data *e, struct str bytes)
+{
+	struct piece **piece = &c->piece[MESSAGE_REQUEST];
+	struct exchange *x = c->filling;
+
+	if (e->flags & DATA_START) {
+		stream_cut(f, c, MESSAGE_REQUEST);
+		x = match_request(f, c, e);
+	} else if (*piece && x) {
+		piece_keep(f, piece, bytes);
+		bytes = piece_view(*piece);
+	} else {
+		return; /* of a body: the head was whole before */
+	}
+	c->filling = NULL;
+	if (!x)
+		return;
+	bytes = requests(f, c, e, &x, bytes, bytes.n >= f->options.capture_bytes);
+	if (*piece)
+		(*piece)->n = 0;
+	if (!bytes.p) {
+		piece_free(f, piece);
+		return;
+	}
+	c->filling = x;
+	if (!piece_keep(f, piece, bytes))
+		stream_cut(f, c, MESSAGE_REQUEST);
+}
+
+/* One or more responses; returns the bytes of a head that goes on, absent if there are none. */
+static struct str responses(struct flow *f, struct conn *c, struct answer *a, struct str bytes, bool cut)
+{
+	const struct proto *proto = conn_proto(c);
+
+	for (;;) {
+		struct msg msg = {.cut = cut};
+		uint64_t moved = a->moved;
+		int64_t n;
+
+		if (c->first)
+			msg.request_op = request_str(&c->first->request, op);
+		n = proto->parse(MSG_RESPONSE, bytes, &msg);
+		if (n == 0)
+			return bytes;
+		if (n < 0) {
+			f->stats.parse_errors[c->protocol]++;
+			msg = (struct msg){.kind = MSG_RESPONSE, .end = MSG_END_CLOSE};
+			n = (int64_t)bytes.n;
+		}
+		bytes = str_from(bytes, (size_t)n);
+		if (msg.end != MSG_END_HERE || !proto->guess(bytes, MSG_RESPONSE))
+			bytes = (struct str){0};
+		if (bytes.n) /* another one follows: this one is just what was consumed */
+			a->moved = (uint64_t)n;
+		if (msg.kind != MSG_INTERIM) {
+			match_response(f, c, &msg, a, (uint64_t)n);
+			a->unpaired = true;
+		}
+		if (!bytes.n)
+			return bytes;
+		a->moved = moved > (uint64_t)n ? moved - (uint64_t)n : bytes.n;
+	}
+}
+
+void stream_answer(struct flow *f, struct conn *c, struct str bytes, bool cut)
+{
+	struct piece **piece = &c->piece[MESSAGE_RESPONSE];
+	struct answer a = c->answer;
+
+	bytes = responses(f, c, &a, bytes, cut);
+	c->answer = a;
+	if (*piece)
+		(*piece)->n = 0;
+	if (!bytes.p) {
+		piece_free(f, piece);
+		return;
+	}
+	if (!piece_keep(f, piece, bytes))
+		stream_cut(f, c, MESSAGE_RESPONSE);
+}
+
+void stream_response(struct flow *f, struct conn *c, const struct event_data *e, struct str bytes)
+{
+	struct piece **piece = &c->piece[MESSAGE_RESPONSE];
+
+	if (e->flags & DATA_START) {
+		stream_cut(f, c, MESSAGE_REQUEST);
+		stream_cut(f, c, MESSAGE_RESPONSE);
+		match_finish(f, c); /* another response begins: the one before it is over */
+		c->answer = (struct answer){
+			.time = e->head.time,
+			.last = e->head.time,
+			.moved = e->moved,
+			.tail = e->tail,
+			.request_time = e->request_time,
+			.request_bytes = e->request_bytes,
+			.txn = e->txn,
+			.ack = e->ack,
+			.pid = e->head.tgid,
+			.tid = e->head.tid,
+			.row = e->row,
+			.unpaired = e->flags & DATA_UNPAIRED,
+		};
+	} else if (*piece) {
+		c->answer.moved += e->moved;
+		c->answer.last = e->head.time;
+		c->answer.tail = e->tail;
+		piece_keep(f, piece, bytes);
+		bytes = piece_view(*piece);
+	} else {
+		if (c->answering)
+			match_progress(f, c, e->head.time, c->answering->response_moved + e->moved,
+				       e->tail);
+		return;
+	}
+	stream_answer(f, c, bytes, bytes.n >= f->options.capture_bytes);
+}
