@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Process identity: from a pid to the names that people use. Answers come from a bounded cache; a
+ * process is looked at once, in /proc, or, if it is gone already, in what its exec record said.
+ */
+#ifndef SONDE_WHO_H
+#define SONDE_WHO_H
+
+#include <stdint.h>
+
+#include "flow/request.h"
+
+struct who;
+struct table;
+
+struct who_service_rule { /* --service PORT=NAME */
+	uint16_t port;
+	struct str name;
+};
+
+struct who_options {
+	const struct who_service_rule *services; /* borrowed, for the life of struct who */
+	unsigned service_count;
+	uint32_t process_max;	  /* processes remembered */
+	const char *procfs;	  /* "/proc" */
+};
+
+struct who *who_new(const struct who_options *options); /* NULL: no memory */
+void who_free(struct who *w);
+
+/* From exec and exit records. comm and args are copied; args are NUL-separated. */
+void who_exec(struct who *w, uint32_t pid, struct str comm, struct str args);
+void who_exit(struct who *w, uint32_t pid, uint64_t now);
+
+/* A connection's comm, remembered for processes that are gone before they are looked at. */
+void who_hint(struct who *w, uint32_t pid, struct str comm);
+
+/*
+ * Never NULL: the worst answer is the service "unknown". server_port: the local port if the process
+ * is the server of this request, else 0. A process that ever served a port with a --service rule
+ * keeps that name for what it sends.
+ */
+const struct owner *who_is(struct who *w, uint32_t pid, uint16_t server_port);
+
+const struct table *who_table(const struct who *w); /* for sonde_table_* */
+
+/*
+ * The name of a program by its command line (NUL-separated), pure. Interpreters give way to their
+ * script or module: python3 -m uvicorn main:app -> uvicorn, node /srv/server.js -> server.
+ * Writes at most size - 1 bytes and a NUL; returns the length, 0 if the line is empty.
+ */
+size_t who_program(struct str args, char *name, size_t size);
+
+/* The systemd unit in a /proc/PID/cgroup text, without ".service"; pure; absent if there is none. */
+struct str who_unit(struct str cgroup);
+
+#endif
