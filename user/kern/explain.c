@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Why loading failed, in one line that says what, because of what, and what to do. libbpf speaks in
+ * many lines; they go to the debug log, and the tracepoint that it could not find is kept, because it
+ * is the best explanation there is. What fits nothing is given with its errno and the way to see more.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "kern/object.h"
+
+#define KERNEL_BTF "/sys/kernel/btf/vmlinux"
+#define LOCKDOWN   "/sys/kernel/security/lockdown"
+
+int kern_print(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char line[1024];
+
+	(void)level;
+	vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("sonde.kern", "%s", line);
+	return 0;
+}
+
+static bool lockdown_confidential(void)
+{
+	char text[128] = "";
+	FILE *f = fopen(LOCKDOWN, "re");
+
+	if (!f)
+		return false;
+	if (!fgets(text, sizeof(text), f))
+		text[0] = '\0';
+	fclose(f);
+	return strstr(text, "[confidentiality]");
+}
+
+void kern_explain(int err, const char *btf, char *why, size_t why_size)
+{
+	struct utsname kernel = {0};
+
+	uname(&kernel);
+	if (btf && access(btf, R_OK))
+		snprintf(why, why_size, "--btf=%s: %s: give a readable BTF file of this kernel", btf,
+			 strerror(errno));
+	else if (geteuid() != 0 && (err == -EPERM || err == -EACCES))
+		snprintf(why, why_size,
+			 "loading programs into the kernel was refused (%s): run as root, or in a "
+			 "privileged pod",
+			 strerror(-err));
+	else if (!btf && access(KERNEL_BTF, R_OK))
+		snprintf(why, why_size,
+			 "kernel %s has no type information at " KERNEL_BTF
+			 ": boot one built with CONFIG_DEBUG_INFO_BTF, or give --btf=FILE",
+			 kernel.release);
+	else if ((err == -EPERM || err == -EACCES) && lockdown_confidential())
+		snprintf(why, why_size,
+			 "kernel lockdown is in confidentiality mode, which forbids tracing: boot "
+			 "with lockdown=integrity or none");
+	else if (err == -EPERM || err == -EACCES)
+		snprintf(why, why_size,
+			 "the kernel refused to load programs (%s): give the container "
+			 "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, or privileged: true",
+			 strerror(-err));
+	else if (err == -ESRCH || err == -ENOENT)
+		snprintf(why, why_size,
+			 "kernel %s lacks a tracepoint that backend sock needs (kernel 6.3 and later "
+			 "have them): run sonde check to see which",
+			 kernel.release);
+	else
+		snprintf(why, why_size,
+			 "cannot load the programs into kernel %s (%s): see why with "
+			 "--log-level=debug",
+			 kernel.release, strerror(-err));
+}

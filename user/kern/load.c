@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Open, tell the knobs, load, attach: for one candidate backend after the other, until one holds. A
+ * program that only adds detail (retransmits) may be missing; one that the main job needs may not.
+ * Nothing here asks for a kernel version. When all candidates fail, the reason given is that of the
+ * last, in words that say what to do.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+
+#include "base/table.h"
+#include "kern/object.h"
+#include "kern/knobs.h"
+
+static const struct backend {
+	const char *name;
+	const char *programs[4]; /* of this backend alone; the others are loaded with every one */
+} backends[] = {
+	{"sock", {"sock_sent", "sock_received"}},
+};
+
+#define BACKENDS (sizeof(backends) / sizeof(backends[0]))
+
+static const char *const optional[] = {"sock_retransmitted"};
+
+static bool listed(const char *name, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n && names[i]; i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
+static bool belongs_to_other(const struct backend *mine, const char *program)
+{
+	for (size_t i = 0; i < BACKENDS; i++)
+		if (&backends[i] != mine && listed(program, backends[i].programs, 4))
+			return true;
+	return false;
+}
+
+static int knobs_set(struct sonde *skel, const struct kern_options *o)
+{
+	skel->rodata->agent_tgid = (__u32)getpid();
+	skel->rodata->capture_bytes = o->capture_bytes;
+	skel->rodata->ring_bytes = o->ring_size;
+	knobs_io_forms((__u8 *)skel->rodata->io_forms);
+	knobs_token_bytes((__u8 *)skel->rodata->token_bytes);
+	bpf_map__set_max_entries(skel->maps.ring, o->ring_size);
+	return knobs_signatures((struct event_signature *)skel->rodata->signatures,
+				(__u8 *)skel->rodata->signature_of_byte);
+}
+
+static int attach_all(struct kern *k)
+{
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, k->skel->obj) {
+		struct kern_program *p = &k->programs[k->program_count];
+
+		if (!bpf_program__autoload(prog))
+			continue;
+		p->name = bpf_program__name(prog);
+		p->fd = bpf_program__fd(prog);
+		p->link = bpf_program__attach(prog);
+		if (!p->link && !listed(p->name, optional, 1))
+			return -errno;
+		if (++k->program_count == KERN_PROGRAMS_MAX)
+			break;
+	}
+	return 0;
+}
+
+static int maps_open(struct kern *k)
+{
+	int fd = bpf_map__fd(k->skel->maps.progress);
+	size_t size = PROGRESS_SLOTS * sizeof(struct event_progress);
+	void *slots = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+
+	if (slots == MAP_FAILED)
+		return -errno;
+	k->progress = slots;
+	k->ring = ring_buffer__new(bpf_map__fd(k->skel->maps.ring), kern_ring_record, k, NULL);
+	if (!k->ring)
+		return -errno;
+	k->processors = libbpf_num_possible_cpus();
+	k->counter_values = calloc((size_t)k->processors, sizeof(__u64));
+	return k->counter_values ? 0 : -ENOMEM;
+}
+
+static void kern_close(struct kern *k)
+{
+	for (unsigned i = 0; i < k->program_count; i++)
+		bpf_link__destroy(k->programs[i].link);
+	k->program_count = 0;
+	ring_buffer__free(k->ring);
+	if (k->progress)
+		munmap((void *)k->progress, PROGRESS_SLOTS * sizeof(struct event_progress));
+	free(k->counter_values);
+	sonde__destroy(k->skel);
+	k->ring = NULL;
+	k->progress = NULL;
+	k->counter_values = NULL;
+	k->skel = NULL;
+}
+
+/* 0 with everything attached, or -errno with everything closed. */
+static int backend_try(struct kern *k, const struct backend *b, const struct kern_options *o)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, open, .btf_custom_path = o->btf);
+	struct bpf_program *prog;
+	int err;
+
+	k->skel = sonde__open_opts(&open);
+	if (!k->skel)
+		return -errno;
+	bpf_object__for_each_program(prog, k->skel->obj)
+		bpf_program__set_autoload(prog, !belongs_to_other(b, bpf_program__name(prog)));
+	err = knobs_set(k->skel, o);
+	if (!err)
+		err = sonde__load(k->skel);
+	if (!err)
+		err = maps_open(k);
+	if (!err)
+		err = attach_all(k);
+	if (err)
+		kern_close(k);
+	else
+		k->backend = b->name;
+	return err;
+}
+
+struct kern *kern_new(const struct kern_options *o, char *why, size_t why_size)
+{
+	struct kern *k = calloc(1, sizeof(*k));
+	bool known = false;
+	int err = -ENOENT;
+
+	if (!k) {
+		snprintf(why, why_size, "out of memory");
+		return NULL;
+	}
+	libbpf_set_print(kern_print);
+	for (size_t i = 0; i < BACKENDS && err; i++) {
+		if (strcmp(o->backend, "auto") && strcmp(o->backend, backends[i].name))
+			continue;
+		known = true;
+		err = backend_try(k, &backends[i], o);
+	}
+	if (!err) {
+		if (o->stats)
+			k->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+		return k;
+	}
+	if (known)
+		kern_explain(err, o->btf, why, why_size);
+	else
+		snprintf(why, why_size, "backend %s is not in this build: use --backend=auto", o->backend);
+	free(k);
+	return NULL;
+}
+
+void kern_free(struct kern *k)
+{
+	if (!k)
+		return;
+	kern_close(k);
+	table_free(k->lives);
+	if (k->stats_fd > 0)
+		close(k->stats_fd);
+	free(k);
+}
