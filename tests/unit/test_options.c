@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Options: every row from every source, the order among the sources, commands, and the help text.
+ */
+#include "option_input.h"
+
+static void assert_parsed(struct options *o, struct input *in, const char *line,
+			  const char *environment)
+{
+	if (parse(o, in, line, environment))
+		fail_msg("%s %s: %s", environment, line, said);
+	assert_string_equal(said, "");
+}
+
+static void test_defaults(void **state)
+{
+	struct options o;
+	struct input in;
+
+	(void)state;
+	assert_parsed(&o, &in, "", "PATH=/bin");
+	assert_int_equal(o.command, COMMAND_RUN);
+	assert_string_equal(o.listen, "0.0.0.0:9435");
+	assert_null(o.config);
+	assert_string_equal(o.backend, "auto");
+	assert_int_equal(o.ring_size, 4 << 20);
+	assert_int_equal(o.capture_bytes, 1024);
+	assert_int_equal(o.series_max, 2000);
+	assert_int_equal(o.routes_max, 200);
+	assert_int_equal(o.series_ttl_ns, 0);
+	assert_int_equal(o.connections_max, 65536);
+	assert_int_equal(o.log_level, LOG_INFO);
+	assert_false(o.bpf_stats);
+	assert_null(o.btf);
+	assert_null(o.node);
+	assert_int_equal(o.service_count, 0);
+	options_free(&o);
+	options_free(&o);
+	assert_int_equal(options_parse(&o, 0, (char *[]){NULL}, NULL), 0);
+	options_free(&o);
+}
+
+static void assert_all_set(const struct options *o)
+{
+	assert_string_equal(o->listen, "[::1]:80");
+	assert_string_equal(o->backend, "fexit");
+	assert_int_equal(o->ring_size, 512 << 10);
+	assert_int_equal(o->capture_bytes, 4096);
+	assert_int_equal(o->series_max, 1);
+	assert_int_equal(o->routes_max, 7);
+	assert_true(o->series_ttl_ns == 5400ULL * 1000000000);
+	assert_int_equal(o->connections_max, 64);
+	assert_int_equal(o->log_level, LOG_ERROR);
+	assert_true(o->bpf_stats);
+	assert_string_equal(o->btf, "/x/btf");
+	assert_string_equal(o->node, "n1");
+	assert_int_equal(o->service_count, 2);
+	assert_int_equal(o->services[0].port, 8000);
+	assert_true(str_eq(o->services[0].name, STR("backend")));
+	assert_int_equal(o->services[1].port, 65535);
+	assert_true(str_eq(o->services[1].name, STR("shop=x")));
+}
+
+/* Every row by one source: options with '=', options with a blank, environment, file. */
+static void test_every_row_on_the_line(void **state)
+{
+	static const char *const rows[][2] = {
+		{"--listen", "[::1]:80"},
+		{"--backend", "fexit"},
+		{"--ring-size", "512KiB"},
+		{"--capture-bytes", "4096"},
+		{"--series-max", "1"},
+		{"--routes-max", "7"},
+		{"--series-ttl", "1h30m"},
+		{"--connections-max", "64"},
+		{"--log-level", "error"},
+		{"--btf", "/x/btf"},
+		{"--node", "n1"},
+		{"--service", "8000=backend"},
+		{"--service", "65535=shop=x"},
+	};
+	enum { ROWS = sizeof(rows) / sizeof(*rows) };
+	char joined[ROWS][64], *with_equals[ROWS + 3], *apart[2 * ROWS + 3];
+	struct options o;
+
+	(void)state;
+	with_equals[0] = apart[0] = "sonde";
+	for (int i = 0; i < ROWS; i++) {
+		snprintf(joined[i], sizeof(joined[i]), "%s=%s", rows[i][0], rows[i][1]);
+		with_equals[i + 1] = joined[i];
+		apart[2 * i + 1] = (char *)rows[i][0];
+		apart[2 * i + 2] = (char *)rows[i][1];
+	}
+	with_equals[ROWS + 1] = "--bpf-stats=true";
+	apart[2 * ROWS + 1] = "--bpf-stats";
+	with_equals[ROWS + 2] = apart[2 * ROWS + 2] = NULL;
+	assert_int_equal(options_parse(&o, ROWS + 2, with_equals, NULL), 0);
+	assert_all_set(&o);
+	options_free(&o);
+	assert_int_equal(options_parse(&o, 2 * ROWS + 2, apart, NULL), 0);
+	assert_all_set(&o);
+	options_free(&o);
+}
+
+static void test_every_row_in_the_environment(void **state)
+{
+	char *env[] = {"SONDE_LISTEN=[::1]:80",
+		       "SONDE_BACKEND=fexit",
+		       "SONDE_RING_SIZE=524288",
+		       "SONDE_CAPTURE_BYTES=4096",
+		       "SONDE_SERIES_MAX=1",
+		       "SONDE_ROUTES_MAX=7",
+		       "SONDE_SERIES_TTL=90m",
+		       "SONDE_CONNECTIONS_MAX=64",
+		       "SONDE_LOG_LEVEL=error",
+		       "SONDE_BTF=/x/btf",
+		       "SONDE_BPF_STATS=1",
+		       "NODE_NAME=n1",
+		       "SONDE_NODE=",
+		       "SONDE_SERVICE=8000=backend, 65535=shop=x",
+		       "SONDE_PORT=tcp://x",
+		       NULL};
+	struct options o;
+
+	(void)state;
+	assert_int_equal(options_parse(&o, 1, (char *[]){"sonde", NULL}, env), 0);
+	assert_all_set(&o);
+	options_free(&o);
+}
+
+static void test_every_row_in_the_file(void **state)
+{
+	static const char *const services[] = {
+		"[\"8000=backend\", \"65535=shop=x\"]",
+		"{\"8000\": \"backend\", \"65535\": \"shop=x\"}",
+		"\"8000=backend,65535=shop=x\"",
+	};
+	char text[1024], line[128];
+	struct options o;
+	struct input in;
+
+	(void)state;
+	snprintf(line, sizeof(line), "--config %s", file_path);
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(text, sizeof(text),
+			 "{\"listen\":\"[::1]:80\",\"backend\":\"fexit\",\"ring-size\":%s,"
+			 "\"capture-bytes\":\"4096\",\"series-max\":1,\"routes-max\":7,"
+			 "\"series-ttl\":\"1h30m\",\"connections-max\":64,\"log-level\":\"error\","
+			 "\"bpf-stats\":true,\"btf\":\"/x/btf\",\"node\":\"n1\",\"service\":%s}",
+			 i ? "524288" : "\"512KiB\"", services[i]);
+		write_file(text);
+		assert_parsed(&o, &in, line, "");
+		assert_all_set(&o);
+		assert_string_equal(o.config, file_path);
+		options_free(&o);
+	}
+}
+
+static void test_order_of_sources(void **state)
+{
+	char environment[256];
+	struct options o;
+	struct input in;
+
+	(void)state;
+	write_file("{\"series-max\": 10, \"routes-max\": 10, \"capture-bytes\": 100,"
+		   " \"service\": [\"1=file\"], \"node\": \"file\"}");
+	snprintf(environment, sizeof(environment),
+		 "SONDE_CONFIG=%s SONDE_SERIES_MAX=20 SONDE_ROUTES_MAX=20 SONDE_SERVICE=2=env "
+		 "NODE_NAME=weak SONDE_NODE=strong",
+		 file_path);
+	assert_parsed(&o, &in, "--series-max=30 --service=3=a --service=4=b --service=3=c",
+		      environment);
+	assert_int_equal(o.series_max, 30);
+	assert_int_equal(o.routes_max, 20);
+	assert_int_equal(o.capture_bytes, 100);
+	assert_int_equal(o.connections_max, 65536);
+	assert_string_equal(o.node, "strong");
+	assert_int_equal(o.service_count, 2); /* of the strongest source alone */
+	assert_int_equal(o.services[0].port, 3);
+	assert_true(str_eq(o.services[0].name, STR("c")));
+	options_free(&o);
+	/* a mistake in a weaker source is overruled */
+	assert_parsed(&o, &in, "--series-max=1 --series-max=2", "SONDE_SERIES_MAX=many");
+	assert_int_equal(o.series_max, 2);
+	options_free(&o);
+}
+
+static void test_commands(void **state)
+{
+	static const struct {
+		const char *line;
+		enum command command;
+	} cases[] = {
+		{"run", COMMAND_RUN},
+		{"check", COMMAND_CHECK},
+		{"--bpf-stats check", COMMAND_CHECK},
+		{"version", COMMAND_VERSION},
+		{"--version", COMMAND_VERSION},
+		{"-V", COMMAND_VERSION},
+		{"help", COMMAND_HELP},
+		{"--help", COMMAND_HELP},
+		{"-h", COMMAND_HELP},
+		{"check --help", COMMAND_HELP},
+		{"--help=markdown", COMMAND_HELP},
+	};
+	struct options o;
+	struct input in;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		assert_parsed(&o, &in, cases[i].line, "");
+		assert_int_equal(o.command, cases[i].command);
+		assert_int_equal(o.markdown, strstr(cases[i].line, "markdown") != NULL);
+		options_free(&o);
+	}
+	/* nothing else matters then */
+	assert_parsed(&o, &in, "--help", "SONDE_CONFIG=/does/not/exist SONDE_SERIES_MAX=x");
+	options_free(&o);
+}
+
+static void print_help(bool markdown)
+{
+	struct catch c;
+
+	fflush(stdout);
+	c = catch_begin(STDOUT_FILENO);
+	options_help(markdown);
+	catch_end(&c);
+}
+
+static void test_help_has_every_row(void **state)
+{
+	char text[64];
+
+	(void)state;
+	for (int markdown = 0; markdown < 2; markdown++) {
+		print_help(markdown);
+		for (size_t i = 0; i < OPTION_COUNT; i++) {
+			snprintf(text, sizeof(text), "--%s", option_rows[i].name);
+			assert_non_null(strstr(said, text));
+			if (option_rows[i].fallback)
+				assert_non_null(strstr(said, option_rows[i].fallback));
+		}
+		assert_non_null(strstr(said, "SONDE_RING_SIZE"));
+		assert_non_null(strstr(said, "NODE_NAME"));
+		assert_null(strstr(said, "SONDE_HELP"));
+	}
+}
+
+static void test_help_is_80_columns_wide(void **state)
+{
+	struct str rest, line;
+
+	(void)state;
+	print_help(false);
+	for (rest = str_of(said); rest.n;) {
+		line = str_cut(&rest, '\n');
+		assert_true(line.n <= 80);
+		assert_false(str_has_suffix(line, STR(" ")));
+	}
+}
+
+static void test_fallbacks_are_accepted(void **state)
+{
+	struct options o = {.listen = NULL};
+
+	(void)state;
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (option_rows[i].fallback)
+			assert_int_equal(
+				option_rows[i].set(&o, &option_rows[i], option_rows[i].fallback),
+				0);
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		assert_ptr_equal(option_find(str_of(option_rows[i].name)), &option_rows[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_every_row_on_the_line),
+		cmocka_unit_test(test_every_row_in_the_environment),
+		cmocka_unit_test(test_every_row_in_the_file),
+		cmocka_unit_test(test_order_of_sources),
+		cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_help_has_every_row),
+		cmocka_unit_test(test_help_is_80_columns_wide),
+		cmocka_unit_test(test_fallbacks_are_accepted),
+	};
+
+	return cmocka_run_group_tests(tests, file_setup, file_teardown);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The options as rows, and the commands. What a row says is all there is: parsing, the environment
+ * twins, the config file's keys, --help and the README's table come from here. A new option is one
+ * row, a member of struct options and, for a new kind of value, a function in option_values.c.
+ *
+ * The invariant: a row's fallback is text that its own function accepts.
+ */
+#include <stdio.h>
+
+#include "event.h"
+#include "option.h"
+
+#define MEMBER(name) offsetof(struct options, name)
+
+const struct option_row option_rows[OPTION_COUNT] = {
+	{.name = "listen",
+	 .placeholder = "ADDR:PORT",
+	 .fallback = "0.0.0.0:9435",
+	 .help = "Where metrics, health and the page are served.",
+	 .takes = "ADDR:PORT, [v6]:PORT or :PORT, such as 127.0.0.1:9435",
+	 .set = set_listen,
+	 .offset = MEMBER(listen)},
+	{.name = "config",
+	 .placeholder = "FILE",
+	 .help = "A JSON object whose keys are the long names of these options.",
+	 .takes = "a file's path",
+	 .set = set_text,
+	 .offset = MEMBER(config),
+	 .traits = OPTION_NOT_IN_FILE},
+	{.name = "service",
+	 .placeholder = "PORT=NAME",
+	 .help = "Name of the service that listens on a local port. May be given again; a comma "
+		 "separates several.",
+	 .takes = "PORT=NAME, such as 8000=backend, for at most 256 ports",
+	 .set = set_services},
+	{.name = "backend",
+	 .placeholder = "NAME",
+	 .fallback = "auto",
+	 .help = "How the kernel is hooked: auto, sock, fexit or syscall; auto takes the first "
+		 "that works.",
+	 .takes = "auto, sock, fexit or syscall",
+	 .set = set_backend},
+	{.name = "ring-size",
+	 .placeholder = "BYTES",
+	 .fallback = "4MiB",
+	 .help = "Ring buffer between kernel and agent, a power of two from 64KiB to 1GiB.",
+	 .takes = "a power of two from 64KiB to 1GiB, such as 4MiB",
+	 .set = set_size,
+	 .offset = MEMBER(ring_size),
+	 .least = 64 << 10,
+	 .most = 1 << 30,
+	 .traits = OPTION_NUMBER},
+	{.name = "capture-bytes",
+	 .placeholder = "N",
+	 .fallback = "1024",
+	 .help = "How much of each message's head is read, 64 to 4096 bytes.",
+	 .set = set_number,
+	 .offset = MEMBER(capture_bytes),
+	 .least = 64,
+	 .most = EVENT_CAPTURE_MAX,
+	 .traits = OPTION_NUMBER},
+	{.name = "series-max",
+	 .placeholder = "N",
+	 .fallback = "2000",
+	 .help = "Series of a metric family; what comes later counts under the route \"other\".",
+	 .set = set_number,
+	 .offset = MEMBER(series_max),
+	 .least = 1,
+	 .most = 1000000,
+	 .traits = OPTION_NUMBER},
+	{.name = "routes-max",
+	 .placeholder = "N",
+	 .fallback = "200",
+	 .help = "Routes of a service; what comes later counts under the route \"other\".",
+	 .set = set_number,
+	 .offset = MEMBER(routes_max),
+	 .least = 1,
+	 .most = 100000,
+	 .traits = OPTION_NUMBER},
+	{.name = "series-ttl",
+	 .placeholder = "DURATION",
+	 .fallback = "0",
+	 .help = "Forget the series of a process that has been gone for this long; 0 keeps them.",
+	 .takes = "0 or a duration such as 10m, 1h30m or 500ms",
+	 .set = set_duration,
+	 .offset = MEMBER(series_ttl_ns),
+	 .traits = OPTION_NUMBER},
+	{.name = "connections-max",
+	 .placeholder = "N",
+	 .fallback = "65536",
+	 .help = "Connections followed at once.",
+	 .set = set_number,
+	 .offset = MEMBER(connections_max),
+	 .least = 64,
+	 .most = 1000000,
+	 .traits = OPTION_NUMBER},
+	{.name = "log-level",
+	 .placeholder = "LEVEL",
+	 .fallback = "info",
+	 .help = "The agent's own diagnostics on stderr: debug, info, warn or error.",
+	 .takes = "debug, info, warn or error",
+	 .set = set_log_level},
+	{.name = "bpf-stats",
+	 .fallback = "false",
+	 .help = "Measure the time that each BPF program takes.",
+	 .takes = "true or false",
+	 .set = set_flag,
+	 .offset = MEMBER(bpf_stats),
+	 .traits = OPTION_FLAG},
+	{.name = "btf",
+	 .placeholder = "FILE",
+	 .help = "Kernel types, for kernels without /sys/kernel/btf/vmlinux.",
+	 .takes = "a file's path",
+	 .set = set_text,
+	 .offset = MEMBER(btf)},
+	{.name = "node",
+	 .placeholder = "NAME",
+	 .help = "Name of this node in log lines.",
+	 .takes = "a name",
+	 .set = set_text,
+	 .offset = MEMBER(node),
+	 .twin = "NODE_NAME"},
+	{.name = "help",
+	 .help = "This text; --help=markdown prints it as a Markdown table.",
+	 .takes = "given alone or as --help=markdown",
+	 .set = set_help,
+	 .traits = OPTION_FLAG | OPTION_LINE_ONLY},
+	{.name = "version",
+	 .help = "The version.",
+	 .takes = "given without a value",
+	 .set = set_version,
+	 .traits = OPTION_FLAG | OPTION_LINE_ONLY},
+};
+
+const struct command_word command_words[COMMAND_COUNT] = {
+	{"run", COMMAND_RUN, "Trace this node (the default)."},
+	{"check", COMMAND_CHECK, "Say what would work on this machine, without starting."},
+	{"version", COMMAND_VERSION, "Print the version."},
+	{"help", COMMAND_HELP, "Print this text."},
+};
+
+const struct option_row *option_find(struct str name)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		if (str_eq(str_of(option_rows[i].name), name))
+			return &option_rows[i];
+	return NULL;
+}
+
+size_t option_twin(const struct option_row *row, char *name, size_t size)
+{
+	int n = snprintf(name, size, "SONDE_%s", row->name);
+
+	for (char *p = name; *p; p++)
+		*p = (char)(*p == '-' ? '_' : *p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
+	return (size_t)n;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line: one table row an option (name, placeholder, default, help, what it sets), from which
+ * parsing, the environment twins SONDE_LONG_NAME, --help and the README's table come. Order: option
+ * over environment over config file over default. Constant after options_parse().
+ */
+#ifndef SONDE_OPTIONS_H
+#define SONDE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stddef.h>
+
+#include "base/log.h"
+#include "who/who.h"
+
+enum command { COMMAND_RUN, COMMAND_CHECK, COMMAND_VERSION, COMMAND_HELP };
+
+struct options {
+	enum command command;
+	const char *listen;	/* 0.0.0.0:9435 */
+	const char *config;	/* NULL: none */
+	const char *backend;	/* auto, sock, fexit or syscall */
+	uint32_t ring_size;	/* bytes, a power of two */
+	uint32_t capture_bytes; /* 64 to EVENT_CAPTURE_MAX */
+	uint32_t series_max, routes_max;
+	uint64_t series_ttl_ns; /* 0: keep */
+	uint32_t connections_max;
+	enum log_level log_level;
+	bool bpf_stats;
+	const char *btf;  /* NULL: the kernel's own */
+	const char *node; /* NODE_NAME, or NULL */
+	struct who_service_rule *services;
+	unsigned service_count;
+	bool markdown; /* --help=markdown: the README's table */
+	void *memory;  /* what the strings stand in */
+};
+
+/* 0, or -EINVAL after one line on stderr that names the option and what it takes. */
+int options_parse(struct options *o, int argc, char **argv, char **env);
+void options_free(struct options *o);
+void options_help(bool markdown); /* stdout */
+
+#endif
