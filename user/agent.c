@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The wiring: records from kern/ to flow/ and who/, requests from flow/ to the sinks of out/, a scrape
+ * to everything that has numbers. One thread: a tick reads the ring every 50 ms (or as soon as a
+ * quarter of it is filled), looks after long responses, and flushes the log. Nothing here decides; a
+ * rule that turns up in this file belongs into a room.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent.h"
+#include "base/clock.h"
+#include "base/loop.h"
+#include "flow/flow.h"
+#include "kern/intake.h"
+#include "kern/kern.h"
+#include "options.h"
+#include "out/jsonlog.h"
+#include "out/metrics.h"
+#include "out/page.h"
+#include "out/web.h"
+#include "scrape.h"
+#include "who/who.h"
+
+#define TICK_NS		  (50 * NS_PER_MS)
+#define HOUSEKEEPING_NS	  NS_PER_SECOND
+#define LOG_BUFFER_BYTES  (1 << 20)
+#define EXCHANGES_MAX	  32768
+#define PROCESSES_MAX	  8192
+#define DRAIN_MS	  500
+#define STDOUT		  1
+
+struct agent {
+	struct scrape scrape; /* first: what a scrape reads */
+	struct loop *loop;
+	struct web *web;
+	struct intake intake;
+	struct clock clock;
+	int error; /* that ended the loop */
+};
+
+static void on_open(void *ctx, const struct event_open *e)
+{
+	struct agent *a = ctx;
+
+	who_hint(a->scrape.who, e->head.tgid, (struct str){e->comm, strnlen(e->comm, sizeof(e->comm))});
+	flow_open(a->scrape.flow, e);
+}
+
+static void on_data(void *ctx, const struct event_data *e, struct str bytes)
+{
+	flow_data(((struct agent *)ctx)->scrape.flow, e, bytes);
+}
+
+static void on_end(void *ctx, const struct event_end *e)
+{
+	flow_end(((struct agent *)ctx)->scrape.flow, e);
+}
+
+static void on_close(void *ctx, const struct event_close *e)
+{
+	flow_close(((struct agent *)ctx)->scrape.flow, e);
+}
+
+static void on_process_exec(void *ctx, const struct event_exec *e, struct str args)
+{
+	who_exec(((struct agent *)ctx)->scrape.who, e->head.tgid,
+		 (struct str){e->comm, strnlen(e->comm, sizeof(e->comm))}, args);
+}
+
+static void on_process_exit(void *ctx, const struct event_exit *e)
+{
+	who_exit(((struct agent *)ctx)->scrape.who, e->head.tgid, e->head.time);
+}
+
+static const struct owner *request_begun(void *ctx, const struct request *r)
+{
+	struct agent *a = ctx;
+	bool server = r->role == ROLE_SERVER;
+	const struct owner *owner = who_is(a->scrape.who, r->pid, server ? r->local.port : 0);
+
+	if (server)
+		metrics_active(a->scrape.metrics, owner, 1);
+	return owner;
+}
+
+static void request_done(void *ctx, const struct request *r, bool counted)
+{
+	struct agent *a = ctx;
+
+	if (r->role == ROLE_SERVER)
+		metrics_active(a->scrape.metrics, r->owner, -1);
+	if (!counted)
+		return;
+	metrics_count(a->scrape.metrics, r);
+	jsonlog_write(a->scrape.jsonlog, r);
+}
+
+static bool response_progress(void *ctx, uint64_t conn, struct event_progress *p)
+{
+	return kern_progress(((struct agent *)ctx)->scrape.kern, conn, p);
+}
+
+static void stop(struct agent *a, int error)
+{
+	a->error = error;
+	loop_stop(a->loop);
+}
+
+static void on_tick(void *ctx)
+{
+	struct agent *a = ctx;
+	int err = kern_read(a->scrape.kern, &a->intake);
+
+	if (err < 0 && err != -EINTR) {
+		log_error("sonde.kern", "cannot read the ring buffer: %s", strerror(-err));
+		stop(a, err);
+		return;
+	}
+	flow_tick(a->scrape.flow);
+	err = jsonlog_flush(a->scrape.jsonlog);
+	if (err && err != -EAGAIN) {
+		log_error("sonde.out",
+			  "stdout is closed (%s), so log lines have nowhere to go: keep its reader "
+			  "running, or send it to /dev/null",
+			  strerror(-err));
+		stop(a, err);
+	}
+}
+
+static void on_housekeeping(void *ctx)
+{
+	struct agent *a = ctx;
+
+	clock_sync(&a->clock);
+	web_run(a->web);
+}
+
+static void on_web(void *ctx)
+{
+	web_run(((struct agent *)ctx)->web);
+}
+
+static void on_signal(void *ctx, int signal)
+{
+	if (signal != SIGHUP)
+		stop(ctx, 0);
+}
+
+static void write_metrics(void *ctx, struct prom *p)
+{
+	struct agent *a = ctx;
+
+	on_tick(a);
+	scrape_write(&a->scrape, p);
+}
+
+static bool is_ready(void *ctx)
+{
+	return ((struct agent *)ctx)->scrape.kern;
+}
+
+static void write_page(void *ctx, struct buf *html)
+{
+	struct agent *a = ctx;
+
+	page_write(&(struct page){.version = SONDE_VERSION,
+				  .backend = kern_backend(a->scrape.kern),
+				  .ready = true,
+				  .metrics = a->scrape.metrics},
+		   html);
+}
+
+static int make_rooms(struct agent *a, const struct options *o)
+{
+	struct scrape *s = &a->scrape;
+
+	clock_sync(&a->clock);
+	s->start_time = (double)clock_wall(&a->clock, clock_monotonic()) / NS_PER_SECOND;
+	s->ring_bytes = o->ring_size;
+	s->metrics = metrics_new(&(struct metrics_options){.series_max = o->series_max,
+							   .routes_max = o->routes_max,
+							   .series_ttl_ns = o->series_ttl_ns});
+	s->who = who_new(&(struct who_options){.services = o->services,
+					       .service_count = o->service_count,
+					       .process_max = PROCESSES_MAX,
+					       .procfs = "/proc"});
+	s->flow = flow_new(&(struct flow_options){.connections_max = o->connections_max,
+						  .exchanges_max = EXCHANGES_MAX,
+						  .capture_bytes = o->capture_bytes,
+						  .begun = request_begun,
+						  .done = request_done,
+						  .progress = response_progress,
+						  .ctx = a});
+	a->loop = loop_new();
+	if (!s->metrics || !s->who || !s->flow || !a->loop)
+		return log_error("sonde", "out of memory: give the agent at least 64 MiB"), -ENOMEM;
+	s->jsonlog = jsonlog_new(&(struct jsonlog_options){.fd = STDOUT,
+							   .buffer_bytes = LOG_BUFFER_BYTES,
+							   .node = o->node,
+							   .clock = &a->clock});
+	if (!s->jsonlog) {
+		log_error("sonde.out", "stdout cannot be written (%s): open it, or send it to /dev/null",
+			  strerror(errno));
+		return -EBADF;
+	}
+	return 0;
+}
+
+static int make_ends(struct agent *a, const struct options *o)
+{
+	char why[512];
+
+	a->intake.handlers = (struct intake_handlers){on_open, on_data, on_end, on_close,
+						      on_process_exec, on_process_exit, a};
+	a->web = web_new(&(struct web_options){.listen = o->listen,
+					       .metrics = write_metrics,
+					       .ready = is_ready,
+					       .page = write_page,
+					       .ctx = a},
+			 why, sizeof(why));
+	if (a->web)
+		a->scrape.kern = kern_new(&(struct kern_options){.backend = o->backend,
+								 .ring_size = o->ring_size,
+								 .capture_bytes = o->capture_bytes,
+								 .btf = o->btf,
+								 .stats = o->bpf_stats},
+					  why, sizeof(why));
+	if (!a->scrape.kern) {
+		log_error("sonde", "%s", why);
+		return -EIO;
+	}
+	return 0;
+}
+
+static int make_loop(struct agent *a)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, 0};
+	int err = loop_add_signals(a->loop, signals, on_signal, a);
+
+	if (!err)
+		err = loop_add_timer(a->loop, TICK_NS, on_tick, a);
+	if (!err)
+		err = loop_add_timer(a->loop, HOUSEKEEPING_NS, on_housekeeping, a);
+	if (!err)
+		err = loop_add_fd(a->loop, kern_ring_fd(a->scrape.kern), on_tick, a);
+	if (!err)
+		err = loop_add_fd(a->loop, web_fd(a->web), on_web, a);
+	if (err)
+		log_error("sonde", "cannot wait for events: %s", strerror(-err));
+	return err;
+}
+
+/* Where to look, in a form that a browser on this machine takes. */
+static void announce(const struct agent *a, const char *listen)
+{
+	size_t n = (size_t)(strrchr(listen, ':') - listen);
+	struct str host = {listen, n};
+
+	if (!n || str_eq(host, STR("0.0.0.0")) || str_eq(host, STR("[::]")))
+		host = STR("127.0.0.1");
+	log_info("sonde", "metrics on http://%.*s:%u/metrics, page on http://%.*s:%u/", (int)host.n,
+		 host.p, web_port(a->web), (int)host.n, host.p, web_port(a->web));
+}
+
+struct agent *agent_new(const struct options *o)
+{
+	struct agent *a = calloc(1, sizeof(*a));
+	int err = a ? make_rooms(a, o) : -ENOMEM;
+
+	if (!err)
+		err = make_ends(a, o);
+	if (!err)
+		err = make_loop(a);
+	if (err) {
+		agent_free(a);
+		return NULL;
+	}
+	announce(a, o->listen);
+	return a;
+}
+
+int agent_run(struct agent *a)
+{
+	int err = loop_run(a->loop);
+
+	return err ? err : a->error;
+}
+
+void agent_free(struct agent *a)
+{
+	if (!a)
+		return;
+	if (a->scrape.kern && !a->error) {
+		kern_read(a->scrape.kern, &a->intake);
+		flow_drain(a->scrape.flow);
+		jsonlog_drain(a->scrape.jsonlog, DRAIN_MS);
+	}
+	kern_free(a->scrape.kern);
+	web_free(a->web);
+	loop_free(a->loop);
+	flow_free(a->scrape.flow);
+	jsonlog_free(a->scrape.jsonlog);
+	who_free(a->scrape.who);
+	metrics_free(a->scrape.metrics);
+	free(a);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One flat JSON object a request on stdout, and nothing else there. The descriptor is made
+ * non-blocking through a reopened description of its own where that is possible, so that others who
+ * share the terminal keep theirs. What cannot be written waits in a bounded buffer; past it whole
+ * lines are dropped and counted. A reader never sees part of a line, except the last one of a
+ * crash.
+ */
+#ifndef SONDE_JSONLOG_H
+#define SONDE_JSONLOG_H
+
+#include "flow/request.h"
+
+struct jsonlog;
+struct clock;
+
+struct jsonlog_options {
+	int fd;
+	size_t buffer_bytes; /* bound of what waits, e.g. 1 MiB */
+	const char *node;    /* or NULL */
+	struct clock *clock; /* borrowed */
+};
+
+#define JSONLOG_LINE_MAX 16000 /* bytes with the newline: CRI runtimes split at 16,384 */
+
+struct jsonlog *jsonlog_new(const struct jsonlog_options *options); /* NULL with errno */
+void jsonlog_free(struct jsonlog *j);				    /* NULL-safe; does not flush */
+
+void jsonlog_write(struct jsonlog *j, const struct request *r);
+/* Writes what waits. 0, -EAGAIN while the reader is slow, another -errno once if stdout is gone
+ * (EPIPE: closed); from then on lines are dropped and counted. */
+int jsonlog_flush(struct jsonlog *j);
+/* At the end: waits at most timeout_ms for the reader to take what is left. */
+void jsonlog_drain(struct jsonlog *j, int timeout_ms);
+
+uint64_t jsonlog_lines(const struct jsonlog *j);
+uint64_t jsonlog_dropped(const struct jsonlog *j);
+
+/* The line alone, for tests and benches: writes it with its newline. */
+struct buf;
+void jsonlog_format(struct buf *b, const struct request *r, struct clock *clock, const char *node);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The registry: every finished request is counted here, under families that are rows of a table
+ * (design names; identity labels service, namespace, pod, container on all). Each family holds at
+ * most series_max series a service; past it a request counts under route "other", and the overflow
+ * is counted.
+ */
+#ifndef SONDE_METRICS_H
+#define SONDE_METRICS_H
+
+#include "flow/request.h"
+
+struct metrics;
+struct prom;
+struct table;
+struct event_life;
+
+struct metrics_options {
+	uint32_t series_max;	/* a family and a service, --series-max */
+	uint32_t routes_max;	/* distinct routes a service, --routes-max */
+	uint64_t series_ttl_ns; /* forget a service's series so long after its last process went */
+};
+
+struct metrics *metrics_new(const struct metrics_options *options); /* NULL: no memory */
+void metrics_free(struct metrics *m);
+
+/* A request began (+1) or is over (-1): http_server_active_requests. */
+void metrics_active(struct metrics *m, const struct owner *owner, int change);
+void metrics_count(struct metrics *m, const struct request *r);
+/* TCP connections of one process; the caller adds only what is new since its last call. */
+void metrics_life(struct metrics *m, const struct owner *owner, const struct event_life *added);
+/* The owner is gone for good: drops its series, unless another owner has the same names. */
+void metrics_forget(struct metrics *m, uint32_t owner_id);
+
+void metrics_write(const struct metrics *m, struct prom *p);
+uint64_t metrics_overflows(const struct metrics *m); /* for sonde_series_overflow_total */
+uint64_t metrics_counted(const struct metrics *m);   /* requests ever counted */
+uint32_t metrics_series(const struct metrics *m);
+
+#define METRICS_TABLES 5
+void metrics_tables(const struct metrics *m, const struct table *tables[METRICS_TABLES]);
+
+/* The busiest servers, most requests first; the views live until the next metrics_forget(). */
+struct metrics_top {
+	struct str service, namespace, pod, container;
+	uint64_t requests;
+	uint64_t errors; /* status from 500, or aborted */
+	uint64_t mean_ns;
+};
+unsigned metrics_top(const struct metrics *m, struct metrics_top *top, unsigned most);
+
+#endif

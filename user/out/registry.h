@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of the registry, for its own files: families.c (what is measured), metrics.c
+ * (counting) and metrics_write.c (reading it out). Everyone else includes metrics.h.
+ */
+#ifndef SONDE_REGISTRY_H
+#define SONDE_REGISTRY_H
+
+#include "base/table.h"
+#include "out/metrics.h"
+#include "out/prom.h"
+#include "out/words.h"
+
+enum family_number {
+	FAMILY_SERVER_DURATION,
+	FAMILY_CLIENT_DURATION,
+	FAMILY_TIME_TO_FIRST_BYTE,
+	FAMILY_REQUEST_BODY,
+	FAMILY_RESPONSE_BODY,
+	FAMILY_ACTIVE,
+	FAMILY_CONNECTIONS_OPENED,
+	FAMILY_CONNECT_FAILURES,
+	FAMILY_RETRANSMITS,
+	FAMILY_COUNT
+};
+
+enum identity_label { LABEL_SERVICE, LABEL_NAMESPACE, LABEL_POD, LABEL_CONTAINER, IDENTITY_LABELS };
+
+#define LABELS_MAX  5  /* of one family, beside the identity */
+#define BUCKETS_MAX 20 /* with the one above all bounds */
+#define METHODS_MAX 16
+#define STATUS_MAX  1000
+
+/* Texts of one service that are bounded by routes_max each. SCOPE_SHARED: of all services. */
+enum word_scope { SCOPE_SHARED, SCOPE_SERVER_ROUTE, SCOPE_CLIENT_ROUTE, SCOPE_ADDRESS, SCOPES };
+
+struct identity_key {
+	uint32_t word[IDENTITY_LABELS];
+};
+
+struct identity {
+	struct identity_key key;
+	uint32_t number; /* never used again */
+	struct word *words[IDENTITY_LABELS];
+	uint32_t made[SCOPES];			   /* words of each scope */
+	uint32_t series[FAMILY_COUNT];		   /* series of each family */
+	struct series *coarsest[FAMILY_COUNT];	   /* where all goes that finds no place */
+	uint64_t served, served_errors, served_ns; /* for metrics_top() */
+};
+
+struct owner_entry {
+	uint32_t id;
+	struct identity *identity;
+};
+
+struct series_key {
+	uint32_t identity;
+	uint32_t family;
+	uint32_t word[LABELS_MAX];
+};
+
+struct series {
+	struct series_key key;
+	const struct identity *identity;
+	const struct word *words[LABELS_MAX];
+	struct series *next; /* of the same family */
+	uint64_t sum;	     /* a gauge's and a counter's value; of a gauge signed */
+	uint64_t counts[BUCKETS_MAX];
+};
+
+/* One request on its way into the families. */
+struct observation {
+	struct metrics *metrics;
+	struct identity *identity;
+	const struct request *request;
+	bool coarse; /* a cap made it go into a coarser series */
+};
+
+/* What a label says once there are too many series. */
+enum label_rest { REST_ABSENT, REST_OTHER, REST_METHOD };
+
+struct label {
+	const char *name;
+	const struct word *(*of)(struct observation *o); /* NULL: absent */
+	enum label_rest rest;
+};
+
+struct bounds {
+	const uint64_t *values; /* as counted: nanoseconds, bytes */
+	unsigned count;
+	double scale; /* how many of those make one of the family's unit */
+};
+
+/* A row. Later protocols add rows, not code: one of value(), life() or neither (a gauge). */
+struct family {
+	struct prom_family prom;
+	unsigned label_count;
+	const struct label *labels[LABELS_MAX];
+	const struct bounds *bounds; /* histograms */
+	/* Is the request one for this family, and what does it add? */
+	bool (*value)(const struct request *r, uint64_t *value);
+	uint64_t (*life)(const struct event_life *life, enum event_role role);
+};
+
+extern const struct family families[FAMILY_COUNT];
+extern const char *const identity_label_names[IDENTITY_LABELS];
+extern const char *const known_methods[]; /* ends with NULL; the first stands for all others */
+
+bool request_failed(const struct request *r);
+uint64_t request_duration(const struct request *r);
+
+struct series_list {
+	struct series *first, *last;
+};
+
+struct metrics {
+	struct metrics_options options;
+	struct words *constants; /* methods, statuses and the like; never full */
+	struct words *words;
+	struct table *owners; /* owner id -> identity */
+	struct table *identities;
+	struct table *series;
+	struct series_list lists[FAMILY_COUNT];
+	struct identity *other; /* of services that find no place */
+	uint32_t last_identity;
+	const struct word *rest; /* "other" */
+	const struct word *aborted;
+	const struct word *roles[3];
+	const struct word *methods[METHODS_MAX];
+	const struct word *statuses[STATUS_MAX];
+	uint64_t counted;
+	uint64_t overflows;
+};
+
+static inline uint32_t identity_scope(const struct identity *i, enum word_scope scope)
+{
+	return i->number * SCOPES + scope;
+}
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The agent about itself: plain values that main fills in before a scrape, and their families. A
+ * counter that has not counted yet is shown as 0, so fill every row from the start.
+ */
+#ifndef SONDE_SELFSTAT_H
+#define SONDE_SELFSTAT_H
+
+#include "event.h"
+#include "out/prom.h"
+
+struct table;
+
+struct selfstat_program {
+	const char *name;
+	bool attached;
+};
+
+/*
+ * The loss funnel of one protocol, which has to close:
+ * seen = counted + counted in the kernel (shed) + open + all of its selfstat_lost.
+ */
+struct selfstat_protocol {
+	const char *name;
+	uint64_t seen;	  /* begun, by the kernel */
+	uint64_t counted; /* in the registry */
+	uint64_t open;
+	uint64_t parse_errors;
+};
+
+struct selfstat_lost {
+	const char *protocol;
+	const char *reason;
+	uint64_t count;
+};
+
+struct selfstat {
+	const char *version;
+	const char *backend; /* "" while there is none */
+	double start_time;   /* seconds since 1970 */
+	uint64_t ring_bytes;
+	const uint64_t *kernel; /* [COUNT_MAX], by enum event_counter */
+	uint64_t log_lines, log_lines_dropped;
+	uint64_t series, series_overflows;
+
+	const struct selfstat_program *programs;
+	unsigned program_count;
+	const struct table *const *tables;
+	unsigned table_count;
+	const struct selfstat_protocol *protocols;
+	unsigned protocol_count;
+	const struct selfstat_lost *lost; /* transactions, by protocol and reason */
+	unsigned lost_count;
+};
+
+void selfstat_write(const struct selfstat *s, struct prom *p);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One scrape: the registry, then the agent about itself. Numbers that live in the kernel half are fetched
+ * now, so that they are as fresh as the rest. Nothing is computed here but the loss funnel's rows.
+ */
+#include "flow/flow.h"
+#include "kern/kern.h"
+#include "out/jsonlog.h"
+#include "out/metrics.h"
+#include "out/selfstat.h"
+#include "scrape.h"
+#include "who/who.h"
+
+#define PROGRAMS_MAX 16
+#define TABLES_MAX   (METRICS_TABLES + 2)
+#define LOST_ROWS    (PROTO_COUNT * LOST_COUNT)
+
+static const char *const lost_reasons[LOST_COUNT] = {
+	[LOST_RESPONSE] = "ring_full",
+	[LOST_EVICTED] = "evicted",
+};
+
+static void add_life(void *ctx, uint32_t pid, const struct event_life *added)
+{
+	struct scrape *s = ctx;
+
+	metrics_life(s->metrics, who_is(s->who, pid, 0), added);
+}
+
+static void programs(const struct scrape *s, struct selfstat *self, struct selfstat_program *rows)
+{
+	self->programs = rows;
+	self->program_count = kern_program_count(s->kern);
+	if (self->program_count > PROGRAMS_MAX)
+		self->program_count = PROGRAMS_MAX;
+	for (unsigned i = 0; i < self->program_count; i++)
+		rows[i].name = kern_program(s->kern, i, &rows[i].attached);
+}
+
+static void tables(const struct scrape *s, struct selfstat *self, const struct table **rows)
+{
+	rows[0] = flow_table(s->flow);
+	rows[1] = who_table(s->who);
+	metrics_tables(s->metrics, rows + 2);
+	self->tables = rows;
+	self->table_count = TABLES_MAX;
+}
+
+/* Only what is parsed has transactions. */
+static void funnel(const struct scrape *s, struct selfstat *self, struct selfstat_protocol *rows,
+		   struct selfstat_lost *lost, const uint64_t *counters)
+{
+	const struct flow_stats *stats = flow_stats(s->flow);
+
+	for (int i = 0; i < PROTO_COUNT; i++) {
+		if (protos[i]->framing == PROTO_UNSEEN)
+			continue;
+		rows[self->protocol_count++] = (struct selfstat_protocol){
+			.name = protos[i]->name,
+			.seen = counters[COUNT_REQUESTS],
+			.counted = stats->counted[i],
+			.open = stats->open[i],
+			.parse_errors = stats->parse_errors[i],
+		};
+		for (int reason = 0; reason < LOST_COUNT; reason++)
+			lost[self->lost_count++] = (struct selfstat_lost){
+				.protocol = protos[i]->name,
+				.reason = lost_reasons[reason],
+				.count = reason == LOST_RESPONSE ? counters[COUNT_RESPONSES_LOST]
+								 : stats->lost[i][reason],
+			};
+	}
+	self->protocols = rows;
+	self->lost = lost;
+}
+
+void scrape_write(struct scrape *s, struct prom *p)
+{
+	struct selfstat_program program_rows[PROGRAMS_MAX];
+	struct selfstat_protocol protocol_rows[PROTO_COUNT];
+	struct selfstat_lost lost_rows[LOST_ROWS];
+	const struct table *table_rows[TABLES_MAX];
+	uint64_t counters[COUNT_MAX];
+	struct selfstat self = {
+		.version = SONDE_VERSION,
+		.backend = kern_backend(s->kern),
+		.start_time = s->start_time,
+		.ring_bytes = s->ring_bytes,
+		.kernel = counters,
+		.log_lines = jsonlog_lines(s->jsonlog),
+		.log_lines_dropped = jsonlog_dropped(s->jsonlog),
+		.series = metrics_series(s->metrics),
+		.series_overflows = metrics_overflows(s->metrics),
+	};
+
+	kern_counters(s->kern, counters);
+	kern_life(s->kern, add_life, s);
+	programs(s, &self, program_rows);
+	tables(s, &self, table_rows);
+	funnel(s, &self, protocol_rows, lost_rows, counters);
+	metrics_write(s->metrics, p);
+	selfstat_write(&self, p);
+	prom_end(p);
+}

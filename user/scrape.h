@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a scrape reads: one of each room that has numbers. */
+#ifndef SONDE_SCRAPE_H
+#define SONDE_SCRAPE_H
+
+#include <stdint.h>
+
+struct prom;
+
+struct scrape {
+	struct kern *kern;
+	struct flow *flow;
+	struct who *who;
+	struct metrics *metrics;
+	struct jsonlog *jsonlog;
+	double start_time; /* seconds since 1970 */
+	uint64_t ring_bytes;
+};
+
+void scrape_write(struct scrape *s, struct prom *p); /* everything on /metrics, to the end */
+
+#endif
