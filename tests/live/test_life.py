@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent comes and goes: connections older than it, restarts under load, SIGTERM under load."""
+
+import json
+import subprocess
+import time
+
+from sonde_test import HERE, PYTHON, Failure, check, need, same, tally, until
+from test_nginx import start_nginx
+
+
+def start_stepper(live, port, requests):
+    command = [PYTHON, HERE / "servers/client.py", "step", port]
+    client = live.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    client.stdin.write(json.dumps(requests) + "\n")
+    client.stdin.flush()
+    return client
+
+
+def step(client):
+    client.stdin.write("\n")
+    client.stdin.flush()
+    return client.stdout.readline().strip()
+
+
+def test_connection_older_than_agent(live):
+    port, access = live.plain()
+    client = start_stepper(live, port, [("GET", f"{live.prefix}/{n}") for n in range(6)])
+    words = [client.stdout.readline().strip()] + [step(client)]
+    agent = live.agent()
+    words += [step(client) for _ in range(4)]
+    same("the client's and the server's counts", tally(words), tally(access()))
+    agent.finish(server=tally(access()[2:]), client=tally(words[2:]))
+    paths = [f"{live.prefix}/{n}" for n in range(2, 6)]
+    same("paths at the server", sorted(x["path"] for x in agent.lines(role="server")), paths)
+    same("paths at the client", sorted(x["path"] for x in agent.lines(role="client")), paths)
+
+
+def start_load(live, port):
+    """A client that asks for PREFIX/0, /1 ... and writes `N STARTED_NS ENDED_NS`."""
+    log = live.temp / "load.log"
+    client = live.start([PYTHON, HERE / "servers/load.py", port, live.prefix], stdout=log)
+    read = lambda: [tuple(map(int, x.split())) for x in log.read_text().split("\n")[:-1]]
+    until("the load to begin", lambda: len(read()) > 20)
+    return client, read
+
+
+def run_attached(live, read, requests):
+    """One life of the agent; returns it and when it was attached, from and to."""
+    agent = live.agent()
+    begin = time.monotonic_ns()
+    goal = len(read()) + requests
+    until("load", lambda: len(read()) >= goal)
+    end = time.monotonic_ns()
+    agent.stop()
+    return agent, begin, end
+
+
+def check_gapless(agent, role, records, begin, end):
+    """All requests between begin and end stand in the log once; none stands there twice."""
+    seen = [int(line["path"].rsplit("/", 1)[1]) for line in agent.lines(role=role)]
+    same(f"{role}: requests logged twice", len(seen) - len(set(seen)), 0)
+    inside = {n for n, started, ended in records if started > begin and ended < end}
+    check(len(inside) > 100, f"only {len(inside)} requests while the agent was there")
+    same(f"{role}: requests missed", sorted(inside - set(seen)), [])
+
+
+def test_restart_under_load(live):
+    port, _ = live.plain()
+    client, read = start_load(live, port)
+    lives = [run_attached(live, read, 400) for _ in range(3)]
+    check(client.poll() is None, "the client ended")
+    records = read()
+    for agent, begin, end in lives:
+        for role in ("server", "client"):
+            check_gapless(agent, role, records, begin, end)
+
+
+def programs_of(pid):
+    result = subprocess.run(["bpftool", "-j", "prog", "show"], capture_output=True, text=True)
+    if result.returncode:
+        raise Failure("bpftool: " + result.stderr)
+    programs = json.loads(result.stdout)
+    return {p["id"] for p in programs}, {
+        p["id"] for p in programs if any(o["pid"] == pid for o in p.get("pids", []))
+    }
+
+
+def test_sigterm_under_load(live):
+    need("bpftool")
+    _, port = start_nginx(live)
+    agent = live.agent()
+    command = ["wrk", "-t1", "-c50", "-d60s", f"http://127.0.0.1:{port}{live.prefix}/x"]
+    wrk = live.start(command, stdout=subprocess.DEVNULL)
+    until("lines", lambda: agent.out.stat().st_size > 1_000_000)
+    _, own = programs_of(agent.process.pid)
+    check(own, "bpftool knows no program of the agent")
+    agent.stop()
+    check(wrk.poll() is None, "wrk ended before the agent")
+    check(agent.out.read_bytes().endswith(b"}\n"), "the last line is not whole")
+    until("the programs to go", lambda: not programs_of(0)[0] & own)
