@@ -21,8 +21,8 @@ WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes
 INCLUDES := -Iuser -Ibpf -I$(OUT)
 CPPFLAGS += -D_GNU_SOURCE -DSONDE_VERSION='"$(VERSION)"' $(INCLUDES)
 LDLIBS   := -lbpf -lelf -lz -ljansson -lmicrohttpd
-BPFFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wno-unused-parameter \
-	    -Wall -Wextra -Werror -Ivmlinux -Ibpf
+BPFFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Ivmlinux -Ibpf \
+	    -Wall -Wextra -Werror -Wno-unused-parameter
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 BPF_SRC  := $(wildcard bpf/*.bpf.c)

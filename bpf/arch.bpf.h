@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
  * The registers of a system call, by architecture. Unlike libbpf's PT_REGS_PARM*_SYSCALL these are
- * typed loads from the kernel's own struct, which cost nothing; arm64 overwrites argument 1 with the
- * result, but arguments 2 and 3 stay in both.
+ * typed loads from the kernel's own struct, which cost nothing; arm64 overwrites argument 1 with
+ * the result, but arguments 2 and 3 stay in both.
  */
 #ifndef SONDE_ARCH_BPF_H
 #define SONDE_ARCH_BPF_H

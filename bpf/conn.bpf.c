@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
 /*
- * The core that all backends call: whose socket is this, is it ours, and what did this hit do to it.
+ * The core that all backends call: whose socket is this, is it ours, and what did this hit do to
+ * it.
  *
  * A socket's state is made at its first hit. The first bytes decide: a signature gives protocol and
- * role (a request that came in makes this end the server), enough misses in both directions mute the
- * socket for good. Sockets that were open before the agent began work the same way, from their next
- * message on; a miss in one direction alone never mutes, because that may be the middle of a body.
+ * role (a request that came in makes this end the server), enough misses in both directions mute
+ * the socket for good. Sockets that were open before the agent began work the same way, from their
+ * next message on; a miss in one direction alone never mutes, because that may be the middle of a
+ * body.
  */
 #include "conn.bpf.h"
 #include "life.bpf.h"
 #include "line.bpf.h"
+#include "emit.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 const volatile __u32 agent_tgid = 0;
@@ -28,7 +31,6 @@ __u64 woken_at = 0;
 #define IPPROTO_TCP 6
 
 #define MISSES_TO_MUTE 2 /* in each direction */
-#define HEAD_VECTORS   4 /* buffers of one call that a head may be spread over */
 
 static __always_inline bool sock_is_tcp(const struct sock *sk)
 {
@@ -55,37 +57,36 @@ struct conn *conn_make(struct sock *sk)
 }
 
 /* Whose connection it is, at its first hit: accepted ones have been nobody's until now. */
-static __always_inline void conn_claim(struct hit *hit, struct conn *c)
+static __always_inline void conn_claim(struct conn *c, const struct task_struct *task)
 {
 	if (c->tgid)
 		return;
-	c->tgid = hit->task->tgid;
+	c->tgid = task->tgid;
 	if (c->flags & CONN_ACCEPTED)
 		life_add(c->tgid, LIFE_OPENED_SERVER);
 }
 
 /* The positions that this hit began at and that the other direction has reached. */
-static __always_inline void conn_position(struct hit *hit, struct conn *c, struct part *p)
+static __always_inline void conn_position(struct hit *hit, struct conn *c, struct sock *sk)
 {
 	struct tcp_sock *tcp;
 	__u32 out, in;
 
-	if (hit->sk->__sk_common.skc_family == AF_UNIX) {
+	if (sk->__sk_common.skc_family == AF_UNIX) {
 		c->position[hit->dir & 1] += hit->moved;
 		out = c->position[DIR_OUT];
 		in = c->position[DIR_IN];
 		/* keeps clang from sharing one load between two kinds of pointer */
 		asm volatile("" : "+r"(out), "+r"(in));
 	} else {
-		tcp = bpf_skc_to_tcp_sock(hit->sk);
+		tcp = bpf_skc_to_tcp_sock(sk);
 		if (!tcp)
 			return;
 		out = tcp->write_seq;
 		in = tcp->copied_seq;
 	}
-	p->moved = hit->moved;
-	p->seq = (hit->dir == DIR_OUT ? out : in) - hit->moved;
-	p->ack = hit->dir == DIR_OUT ? in : out;
+	hit->seq = (hit->dir == DIR_OUT ? out : in) - hit->moved;
+	hit->ack = hit->dir == DIR_OUT ? in : out;
 }
 
 static __always_inline void address(__u8 *to, const struct in6_addr *from)
@@ -132,8 +133,9 @@ static __always_inline void open_addresses(struct event_open *e, const struct so
 	}
 }
 
-/* Once a connection; tried again with its next message if the ring was full. */
-static __always_inline void conn_open(struct hit *hit, struct conn *c)
+/* Once a connection; tried again with its next hit if the ring was full. */
+static __always_inline void conn_open(struct hit *hit, struct conn *c, struct sock *sk,
+				      struct task_struct *task)
 {
 	struct event_open *e;
 
@@ -143,12 +145,12 @@ static __always_inline void conn_open(struct hit *hit, struct conn *c)
 	if (!e)
 		return;
 	emit_head_of(&e->head, EVENT_OPEN, hit->now, c);
-	open_addresses(e, hit->sk);
+	open_addresses(e, sk);
 	e->protocol = c->protocol;
 	e->unused = 0;
 	e->born = c->born;
 	e->connect_time = c->connect_time;
-	bpf_probe_read_kernel(e->comm, sizeof(e->comm), hit->task->group_leader->comm);
+	bpf_probe_read_kernel(e->comm, sizeof(e->comm), task->group_leader->comm);
 	c->flags |= CONN_OPENED;
 	emit_submit(e, hit->now);
 }
@@ -170,13 +172,14 @@ static __always_inline void conn_missed(struct hit *hit, struct conn *c)
 }
 
 /* A socket that nothing is known of: its role comes from what it begins with. */
-static __always_inline bool conn_first(struct hit *hit, struct conn *c, const struct part *p)
+static __always_inline bool conn_first(struct hit *hit, struct conn *c)
 {
 	const volatile struct event_signature *s;
-	struct window w;
+	struct window w = {};
 	int row;
 
-	if (window_read(&w, p)) {
+	if (bpf_probe_read_user(w.byte, hit->iov[0].len < SIGNATURE_BYTES ? hit->iov[0].len : 16,
+				(void *)hit->iov[0].base)) {
 		count(COUNT_UNREADABLE);
 		return false;
 	}
@@ -195,149 +198,34 @@ static __always_inline bool conn_first(struct hit *hit, struct conn *c, const st
 		return false;
 	}
 	c->protocol = s->protocol;
-	c->role = (s->message == MESSAGE_REQUEST) == (hit->dir == DIR_IN) ? ROLE_SERVER
-									  : ROLE_CLIENT;
+	c->role =
+		(s->message == MESSAGE_REQUEST) == (hit->dir == DIR_IN) ? ROLE_SERVER : ROLE_CLIENT;
 	return true;
-}
-
-static __noinline bool line_emit_256(struct hit *hit, struct conn *c, const struct part *p,
-				     __u32 kind, bool start)
-{
-	return line_emit(hit, c, p, kind, start, 256);
-}
-
-static __noinline bool line_emit_1024(struct hit *hit, struct conn *c, const struct part *p,
-				      __u32 kind, bool start)
-{
-	return line_emit(hit, c, p, kind, start, 1024);
-}
-
-static __noinline bool line_emit_4096(struct hit *hit, struct conn *c, const struct part *p,
-				      __u32 kind, bool start)
-{
-	return line_emit(hit, c, p, kind, start, 4096);
-}
-
-static __always_inline bool line_send(struct hit *hit, struct conn *c, const struct part *p,
-				      __u32 kind, bool start)
-{
-	__u32 n = p->len < capture_bytes ? p->len : capture_bytes;
-
-	if (n <= 256)
-		return line_emit_256(hit, c, p, kind, start);
-	if (n <= 1024)
-		return line_emit_1024(hit, c, p, kind, start);
-	return line_emit_4096(hit, c, p, kind, start);
-}
-
-/* Bytes that begin nothing: only counters move. */
-static __always_inline void line_body(struct hit *hit, struct conn *c, __u32 kind)
-{
-	struct half *h = &c->half[MESSAGE_RESPONSE];
-
-	if (kind == MESSAGE_REQUEST) {
-		c->half[MESSAGE_REQUEST].bytes += hit->moved;
-		return;
-	}
-	if (c->flags & CONN_TENTATIVE && line_owed(c)) {
-		conn_mute(c, COUNT_UNKNOWN); /* the answer was not HTTP: neither was the question */
-		return;
-	}
-	h->bytes += hit->moved;
-	h->hits++;
-	h->last = hit->now;
-	h->tail = tail_read(hit);
-	line_progress(c, h);
-}
-
-/* Does this hit begin a message where none is due? Then it is worth a second read. */
-static __always_inline bool line_begins(const struct part *p, __u32 kind)
-{
-	struct window w;
-	int row;
-
-	if (window_read(&w, p))
-		return false;
-	row = window_match(w.word[0], w.word[1]);
-	return row != ROW_NONE && signature(row)->message == kind;
-}
-
-static __always_inline bool line_first_part(struct hit *hit, struct conn *c, const struct part *p,
-					    __u32 kind)
-{
-	struct half *h = &c->half[kind & 1];
-	bool due = (kind == MESSAGE_RESPONSE) == line_owed(c);
-
-	if (!due && h->capturing) {
-		h->bytes += hit->moved;
-		h->last = hit->now;
-		h->hits++;
-		return line_send(hit, c, p, kind, false);
-	}
-	if (!due && !line_begins(p, kind))
-		return false;
-	conn_open(hit, c);
-	return line_send(hit, c, p, kind, true);
-}
-
-/* A head may be spread over the buffers of one vectored call. */
-static __always_inline void line_more_parts(struct hit *hit, struct conn *c, struct part *p,
-					    __u32 kind)
-{
-	const struct half *h = &c->half[kind & 1];
-	__u32 left = hit->moved - p->len;
-
-	p->moved = 0;
-	for (int i = 1; i < HEAD_VECTORS; i++) {
-		if (i >= hit->vectors || !left || !h->capturing)
-			break;
-		p->seq += p->len;
-		p->addr = hit->iov[i].base;
-		p->len = hit->iov[i].len < left ? hit->iov[i].len : left;
-		left -= p->len;
-		if (p->len)
-			line_emit_1024(hit, c, p, kind, false);
-	}
 }
 
 int conn_moved(struct sock *sk, int moved, __u32 dir, int flags)
 {
-	struct hit hit = {.sk = sk, .moved = moved, .dir = dir};
-	struct part p = {};
+	struct hit hit = {.moved = moved, .dir = dir};
+	struct task_struct *task;
 	struct conn *c;
-	__u32 kind;
+	bool readable;
 
 	if (!sock_is_stream(sk) || (dir == DIR_IN && flags & (MSG_PEEK | MSG_ERRQUEUE)))
 		return 0;
-	hit.task = bpf_get_current_task_btf();
-	if (hit.task->flags & PF_KTHREAD || (__u32)hit.task->tgid == agent_tgid)
+	task = bpf_get_current_task_btf();
+	if (task->flags & PF_KTHREAD || (__u32)task->tgid == agent_tgid)
 		return 0;
 	c = conn_make(sk);
 	if (!c || c->flags & CONN_MUTED)
 		return 0;
-	conn_claim(&hit, c);
+	conn_claim(c, task);
 	hit.now = bpf_ktime_get_ns();
-	io_find(&hit);
-	if (dir == DIR_IN && flags & MSG_TRUNC)
-		hit.form = IO_NO_BYTES;
-	conn_position(&hit, c, &p);
-	if (!io_readable(&hit)) {
-		if (hit.form == IO_NONE)
-			count(COUNT_UNREADABLE);
-		if (c->role)
-			line_body(&hit, c, line_kind(c, dir));
+	conn_position(&hit, c, sk);
+	readable = !(dir == DIR_IN && flags & MSG_TRUNC) && io_find(&hit, task);
+	if (!c->role && (!readable || !conn_first(&hit, c)))
 		return 0;
-	}
-	p.addr = hit.iov[0].base;
-	p.len = hit.iov[0].len < hit.moved ? hit.iov[0].len : hit.moved;
-	if (!p.len || (!c->role && !conn_first(&hit, c, &p)))
-		return 0;
-	kind = line_kind(c, dir);
-	if (line_first_part(&hit, c, &p, kind))
-		line_more_parts(&hit, c, &p, kind);
-	else
-		line_body(&hit, c, kind);
-	return 0;
+	conn_open(&hit, c, sk, task);
+	return line_moved(&hit, c, readable);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -9,9 +9,11 @@
  * `moved` bytes went through `sk` in direction `dir`, by the current task, in the system call that
  * is just ending (or unreadably, if there is none). flags: the call's MSG_* flags. Always 0.
  */
-int conn_moved(struct sock *sk, int moved, __u32 dir, int flags) __attribute__((visibility("hidden")));
+int conn_moved(struct sock *sk, int moved, __u32 dir, int flags)
+	__attribute__((visibility("hidden")));
 
-/* State of a socket, made if absent (then `born` is set and the id minted); NULL when it cannot be. */
+/* State of a socket, made if absent (then `born` is set and the id minted); NULL when it cannot be.
+ */
 struct conn *conn_make(struct sock *sk) __attribute__((visibility("hidden")));
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
- * Records into the ring. Nothing wakes the reader but a quarter of the ring filled, and that at most
- * once a millisecond: a wake-up costs the traced program a hundred times what the record costs, and
- * the agent looks by itself every 50 ms. A record that finds no room is counted and forgotten here.
+ * Records into the ring. Nothing wakes the reader but a quarter of the ring filled, and that at
+ * most once a millisecond: a wake-up costs the traced program a hundred times what the record
+ * costs, and the agent looks by itself every 50 ms. A record that finds no room is counted and
+ * forgotten here.
  */
 #ifndef SONDE_EMIT_BPF_H
 #define SONDE_EMIT_BPF_H

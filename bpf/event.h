@@ -58,7 +58,7 @@ struct event_open {
 	__u8 remote[16];
 	__u16 local_port; /* host order */
 	__u16 remote_port;
-	__u16 family; /* AF_INET, AF_INET6 (v4-mapped is AF_INET), AF_UNIX (no addresses) */
+	__u16 family;  /* AF_INET, AF_INET6 (v4-mapped is AF_INET), AF_UNIX (no addresses) */
 	__u8 protocol; /* number of the parser in protos.h */
 	__u8 unused;
 	__u64 born;	    /* when the connection was established; 0 if before the agent */
@@ -70,12 +70,12 @@ struct event_data {
 	struct event_head head;
 	__u8 message; /* enum event_message */
 	__u8 flags;
-	__u8 row;      /* the signature that matched, an index into the loader's table */
-	__u8 protocol; /* number of the parser in protos.h */
-	__u32 txn;     /* number of the transaction on this connection, from 1 */
-	__u32 seq;     /* position of the first byte of this hit in its own direction */
-	__u32 ack;     /* position reached in the other direction */
-	__u32 moved;   /* bytes that this hit moved */
+	__u8 row;	/* the signature that matched, an index into the loader's table */
+	__u8 protocol;	/* number of the parser in protos.h */
+	__u32 txn;	/* number of the transaction on this connection, from 1 */
+	__u32 seq;	/* position of the first byte of this hit in its own direction */
+	__u32 ack;	/* position reached in the other direction */
+	__u32 moved;	/* bytes that this hit moved */
 	__u16 captured; /* bytes of them that stand in bytes[] */
 	__u16 unused;
 	/* a response carries what counting needs, should its request's record be lost */
@@ -146,21 +146,21 @@ static inline __u32 event_progress_slot(__u64 conn)
 
 /* TCP connections by process, added up in the kernel: no record, so none can be lost. */
 struct event_life {
-	__u64 opened[3];  /* by enum event_role */
+	__u64 opened[3]; /* by enum event_role */
 	__u64 connect_failures;
 	__u64 retransmits[3]; /* by enum event_role */
 };
 
 enum event_counter {
-	COUNT_TRANSACTIONS = 0,	 /* responses that began, and requests that ended without one */
-	COUNT_REQUESTS = 1,	 /* requests that began */
-	COUNT_RING_FULL = 2,	 /* records that found no room */
-	COUNT_NO_STATE = 3,	 /* sockets for which no state could be made */
-	COUNT_UNREADABLE = 4,	 /* hits on unclassified or traced sockets without readable bytes */
-	COUNT_TLS = 5,		 /* connections that began with a TLS handshake */
-	COUNT_UNKNOWN = 6,	 /* connections muted because no signature matched */
-	COUNT_IO_URING = 7,	 /* hits that came through io_uring */
-	COUNT_LIFE_FULL = 8,	 /* processes that found no room in the table of struct event_life */
+	COUNT_TRANSACTIONS = 0, /* responses that began, and requests that ended without one */
+	COUNT_REQUESTS = 1,	/* requests that began */
+	COUNT_RING_FULL = 2,	/* records that found no room */
+	COUNT_NO_STATE = 3,	/* sockets for which no state could be made */
+	COUNT_UNREADABLE = 4,	/* hits on unclassified or traced sockets without readable bytes */
+	COUNT_TLS = 5,		/* connections that began with a TLS handshake */
+	COUNT_UNKNOWN = 6,	/* connections muted because no signature matched */
+	COUNT_IO_URING = 7,	/* hits that came through io_uring */
+	COUNT_LIFE_FULL = 8,	/* processes that found no room in the table of struct event_life */
 	COUNT_RESPONSES_LOST = 9, /* transactions whose response record found no room */
 	COUNT_MAX = 16,
 };

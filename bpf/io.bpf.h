@@ -32,17 +32,17 @@ struct user_msghdr_part { /* of struct msghdr, from msg_iov */
 	__u64 iovlen;
 };
 
+/* One send or receive, without kernel pointers so that global functions can take it. */
 struct hit {
-	struct sock *sk;
-	struct task_struct *task;
 	__u64 now;
+	__u64 last;	/* address of the last buffer that bytes went through */
+	__u32 last_len; /* bytes in it; 0: not known */
 	__u32 moved;
-	__u8 dir;
-	__u8 form; /* enum io_form; IO_NONE: unreadable */
-	__u8 vectors;
-	__u32 last_len; /* of the last buffer that bytes went through; 0: not known */
-	__u64 last;	/* its address */
-	struct user_iovec iov[IO_VECTORS];
+	__u32 dir; /* enum event_dir */
+	__u32 seq; /* position of its first byte in its own direction */
+	__u32 ack; /* position reached in the other one */
+	__u32 unused;
+	struct user_iovec iov[IO_VECTORS]; /* unused ones are empty */
 };
 
 extern const volatile __u8 io_forms[IO_CALLS];
@@ -52,7 +52,7 @@ static __always_inline void io_last(struct hit *hit)
 {
 	__u64 left = hit->moved;
 
-	for (int i = 0; i < IO_VECTORS && i < hit->vectors; i++) {
+	for (int i = 0; i < IO_VECTORS; i++) {
 		if (hit->iov[i].len >= left) {
 			hit->last = hit->iov[i].base;
 			hit->last_len = left;
@@ -62,53 +62,50 @@ static __always_inline void io_last(struct hit *hit)
 	}
 }
 
-static __always_inline void io_vector(struct hit *hit, __u64 iov, __u64 n)
+static __always_inline bool io_vector(struct hit *hit, __u64 iov, __u64 n)
 {
 	if (n > IO_VECTORS)
 		n = IO_VECTORS;
-	if (n < 1 || bpf_probe_read_user(hit->iov, n * sizeof(hit->iov[0]), (void *)iov)) {
-		hit->form = IO_NONE;
-		return;
-	}
-	hit->vectors = n;
+	if (n < 1 || bpf_probe_read_user(hit->iov, n * sizeof(hit->iov[0]), (void *)iov))
+		return false;
 	io_last(hit);
+	return true;
 }
 
-static __always_inline void io_find(struct hit *hit)
+static __always_inline __u8 io_form(const struct task_struct *task, const struct pt_regs *regs)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(hit->task);
-	struct user_msghdr_part msg;
 	__u64 call = arch_call(regs);
 
-	hit->form = hit->task->flags & PF_IO_WORKER ? IO_URING
-		    : call < IO_CALLS		    ? io_forms[call]
-						    : IO_NONE;
-	switch (hit->form) {
-	case IO_BUFFER:
-		hit->iov[0].base = arch_arg2(regs);
-		hit->last = hit->iov[0].base;
-		hit->iov[0].len = hit->last_len = hit->moved;
-		hit->vectors = 1;
-		break;
-	case IO_VECTOR:
-		io_vector(hit, arch_arg2(regs), arch_arg3(regs));
-		break;
-	case IO_MESSAGE:
-		/* two ints' worth of name and namelen stand before msg_iov */
-		if (bpf_probe_read_user(&msg, sizeof(msg), (void *)(arch_arg2(regs) + 16)))
-			hit->form = IO_NONE;
-		else
-			io_vector(hit, msg.iov, msg.iovlen);
-		break;
-	case IO_URING:
-		count(COUNT_IO_URING);
-		break;
-	}
+	if (task->flags & PF_IO_WORKER)
+		return IO_URING;
+	return call < IO_CALLS ? io_forms[call] : IO_NONE;
 }
 
-static __always_inline bool io_readable(const struct hit *hit)
+/* Finds the bytes of the hit; false and counted if they cannot be read. */
+static __always_inline bool io_find(struct hit *hit, struct task_struct *task)
 {
-	return hit->form == IO_BUFFER || hit->form == IO_VECTOR || hit->form == IO_MESSAGE;
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	struct user_msghdr_part msg;
+
+	switch (io_form(task, regs)) {
+	case IO_BUFFER:
+		hit->last = hit->iov[0].base = arch_arg2(regs);
+		hit->last_len = hit->iov[0].len = hit->moved;
+		return true;
+	case IO_VECTOR:
+		return io_vector(hit, arch_arg2(regs), arch_arg3(regs));
+	case IO_MESSAGE:
+		/* msg_name and msg_namelen stand before msg_iov */
+		return !bpf_probe_read_user(&msg, sizeof(msg), (void *)(arch_arg2(regs) + 16)) &&
+		       io_vector(hit, msg.iov, msg.iovlen);
+	case IO_URING:
+		count(COUNT_IO_URING);
+		return false;
+	case IO_NONE:
+		count(COUNT_UNREADABLE);
+		return false;
+	}
+	return false; /* bytes that never were in user memory */
 }
 
 #endif

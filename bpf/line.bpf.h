@@ -1,32 +1,19 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
- * Framing `line`: messages that begin with a first line that gives them away, HTTP/1. A hit either
- * begins a message (its first 16 bytes match a signature row), goes on with a head that is not
- * captured whole yet, or moves a body, which only moves counters.
- *
- * Requests and responses are numbered apart, each by the thread that moves them; response n answers
- * request n. A response begins only while one is owed, except for what the kernel cannot see: requests
- * pipelined in one read, which user space finds in the captured bytes. Those go out as unpaired.
- *
- * Where a message is expected, the bytes are read straight into a reserved record, which is
- * discarded if they are something else. Elsewhere 16 bytes are looked at first.
+ * Framing `line`, as the core calls it. These are global functions: the verifier checks each once,
+ * by itself, instead of on every path that leads to it, which keeps a load under a tenth of its
+ * limit.
  */
 #ifndef SONDE_LINE_BPF_H
 #define SONDE_LINE_BPF_H
 
-#include "emit.bpf.h"
 #include "io.bpf.h"
 
 #define SIGNATURE_BYTES 16
-#define ROWS_PER_BYTE	4 /* signatures that begin with the same byte */
 #define ROW_NONE	(-1)
 #define ROW_TOKEN	0 /* any RFC 9110 method: tentative */
-#define TAIL_BYTES	8
-#define CRLF_CRLF	0x0a0d0a0d
 
 extern const volatile struct event_signature signatures[SIGNATURE_MAX];
-extern const volatile __u8 signature_of_byte[256]; /* first row that begins so, or 0 */
-extern const volatile __u8 token_bytes[256];	   /* RFC 9110 tchar */
 
 struct window { /* the first bytes of a hit */
 	union {
@@ -35,253 +22,16 @@ struct window { /* the first bytes of a hit */
 	};
 };
 
-/* Part of a hit: one buffer of it. */
-struct part {
-	__u64 addr;
-	__u32 len;
-	__u32 seq;
-	__u32 ack;
-	__u32 moved; /* by the whole hit, in its first part; else 0 */
-};
-
-/*
- * Global functions (not static): the verifier checks them once instead of on every path that calls
- * them. The window travels as two words since memory arguments need kernel 5.12.
- */
-int window_match(__u64 first, __u64 second);
-int window_is_token_line(__u64 first, __u64 second);
-
 static __always_inline const volatile struct event_signature *signature(int row)
 {
 	return &signatures[(__u32)row & (SIGNATURE_MAX - 1)];
 }
 
-static __always_inline int window_read(struct window *w, const struct part *p)
-{
-	__u32 n = p->len < SIGNATURE_BYTES ? p->len : SIGNATURE_BYTES;
+/* The window travels as two words since memory arguments need kernel 5.12. */
+int window_match(__u64 first, __u64 second); /* a row, or ROW_NONE */
+int window_is_token_line(__u64 first, __u64 second);
 
-	w->word[0] = w->word[1] = 0;
-	return bpf_probe_read_user(w->byte, n, (void *)p->addr);
-}
-
-/* The three digits of a status line's code, as text: byte 9 is the first. */
-static __always_inline bool window_is_interim(const struct window *w)
-{
-	return w->byte[9] == '1' && !(w->byte[10] == '0' && w->byte[11] == '1');
-}
-
-static __always_inline __u32 line_kind(const struct conn *c, __u32 dir)
-{
-	return (c->role == ROLE_SERVER) == (dir == DIR_IN) ? MESSAGE_REQUEST : MESSAGE_RESPONSE;
-}
-
-static __always_inline bool line_owed(const struct conn *c)
-{
-	return (__s32)(c->half[MESSAGE_REQUEST].count - c->half[MESSAGE_RESPONSE].count) > 0;
-}
-
-static __always_inline __u64 tail_read(const struct hit *hit)
-{
-	__u32 n = hit->last_len < TAIL_BYTES ? hit->last_len : TAIL_BYTES;
-	__u64 tail = 0;
-
-	/* the last byte stands on top, so a short tail is padded below */
-	bpf_probe_read_user(&tail, n, (void *)(hit->last + hit->last_len - n));
-	return n ? tail << (8 * (TAIL_BYTES - n) & 63) : 0;
-}
-
-static __always_inline void line_end(struct hit *hit, struct conn *c)
-{
-	struct half *h = &c->half[MESSAGE_RESPONSE];
-	struct event_end *e;
-
-	if (h->hits < 2 || h->bytes == c->ended_bytes)
-		return;
-	e = emit_reserve(sizeof(*e));
-	if (!e)
-		return;
-	emit_head_of(&e->head, EVENT_END, h->last, c);
-	e->txn = h->count;
-	e->response_bytes = h->bytes;
-	e->tail = h->tail;
-	c->ended_bytes = h->bytes;
-	emit_submit(e, hit->now);
-}
-
-static __always_inline void line_progress(const struct conn *c, const struct half *h)
-{
-	__u32 slot = event_progress_slot(c->id);
-	struct event_progress *p = bpf_map_lookup_elem(&progress, &slot);
-
-	if (!p)
-		return;
-	p->conn = c->id;
-	p->txn = h->count;
-	p->time = h->last;
-	p->response_bytes = h->bytes;
-	p->tail = h->tail;
-	p->check = c->id ^ h->count ^ h->last ^ h->bytes ^ h->tail;
-}
-
-/*
- * A client's response can be read by one thread before the hook of the send that asked for it has run
- * in another. The response then stood there unpaired, but its ack lies past the request's first byte.
- */
-static __always_inline void line_pair(struct conn *c, __u32 seq)
-{
-	if (c->flags & CONN_UNPAIRED && (__s32)(c->unpaired_ack - seq) > 0)
-		c->half[MESSAGE_RESPONSE].count = c->half[MESSAGE_REQUEST].count;
-	c->flags &= ~CONN_UNPAIRED;
-}
-
-static __always_inline void half_begin(struct half *h, struct hit *hit, const struct part *p, int row)
-{
-	h->time = h->last = hit->now;
-	h->bytes = p->moved;
-	h->hits = 1;
-	h->tail = 0;
-	h->captured = 0;
-	h->capturing = 1;
-	h->row = row;
-}
-
-/* A message begins; returns the flags of its record. */
-static __always_inline __u8 line_begin(struct hit *hit, struct conn *c, const struct part *p,
-				       __u32 kind, int row)
-{
-	struct half *request = &c->half[MESSAGE_REQUEST], *response = &c->half[MESSAGE_RESPONSE];
-	__u8 flags = DATA_START;
-
-	if (kind == MESSAGE_REQUEST) {
-		if (!line_owed(c))
-			line_end(hit, c);
-		half_begin(request, hit, p, row);
-		request->count++;
-		c->starts[request->count % STARTS] = hit->now;
-		response->capturing = 0;
-		line_pair(c, p->seq);
-		count(COUNT_REQUESTS);
-		return flags | (c->flags & CONN_TENTATIVE ? DATA_TENTATIVE : 0);
-	}
-	line_end(hit, c);
-	half_begin(response, hit, p, row);
-	c->ended_bytes = 0;
-	request->capturing = 0;
-	c->flags &= ~CONN_TENTATIVE;
-	if (line_owed(c)) {
-		response->count++;
-	} else {
-		flags |= DATA_UNPAIRED;
-		c->unpaired_ack = p->ack;
-		c->flags |= CONN_UNPAIRED;
-	}
-	count(COUNT_TRANSACTIONS);
-	return flags;
-}
-
-static __always_inline void line_fill(struct event_data *e, struct hit *hit, const struct conn *c,
-				      const struct part *p, __u32 kind, __u8 flags)
-{
-	const struct half *request = &c->half[MESSAGE_REQUEST];
-	const struct half *h = &c->half[kind & 1];
-	__u32 behind = request->count - h->count;
-
-	emit_head_of(&e->head, EVENT_DATA, hit->now, c);
-	e->message = kind;
-	e->flags = flags;
-	e->row = kind == MESSAGE_REQUEST ? h->row : request->row;
-	e->protocol = c->protocol;
-	e->txn = h->count;
-	e->seq = p->seq;
-	e->ack = p->ack;
-	e->moved = p->moved;
-	e->unused = 0;
-	e->request_time = behind < STARTS && !(flags & DATA_UNPAIRED)
-				  ? c->starts[h->count % STARTS]
-				  : 0;
-	e->request_bytes = behind || flags & DATA_UNPAIRED ? 0 : request->bytes;
-}
-
-/* After the bytes are in the record: is the head at its end, what were the hit's last bytes? */
-static __always_inline void line_tail(struct event_data *e, struct half *h, const struct hit *hit,
-				      __u32 captured, __u32 class)
-{
-	__u64 edge = 0;
-
-	e->captured = captured;
-	h->captured += captured;
-	if (captured >= TAIL_BYTES)
-		edge = *(__u64 *)&e->bytes[(captured - TAIL_BYTES) & (class - 1)];
-	e->tail = h->tail = captured == hit->moved ? edge : tail_read(hit);
-	if (h->captured >= capture_bytes || edge >> 32 == CRLF_CRLF)
-		h->capturing = 0;
-}
-
-static __always_inline void line_tunnel(struct conn *c, const struct window *w, __u32 kind)
-{
-	bool switching = w->byte[9] == '1'; /* interim was handled, so this is 101 */
-
-	if (kind == MESSAGE_RESPONSE &&
-	    (switching || (w->byte[9] == '2' && signature(c->half[MESSAGE_REQUEST].row)->tunnel)))
-		c->flags |= CONN_MUTED;
-}
-
-/*
- * One message's start, or (with start false) more of its head, in a record of at most `class` bytes.
- * Returns whether the part was taken.
- */
-static __always_inline bool line_emit(struct hit *hit, struct conn *c, const struct part *p,
-				      __u32 kind, bool start, const __u32 class)
-{
-	struct half *h = &c->half[kind & 1];
-	struct event_data *e = bpf_ringbuf_reserve(&ring, sizeof(*e) + class + TAIL_BYTES, 0);
-	__u32 room = start ? capture_bytes : capture_bytes - h->captured;
-	__u32 n = p->len < room ? p->len : room;
-	struct window w;
-	__u8 flags = 0;
-	int row;
-
-	if (n > class)
-		n = class;
-	if (e) {
-		*(__u64 *)e->bytes = *(__u64 *)(e->bytes + 8) = 0;
-		/* clang 14 loses the bound when it spills; see to it that the verifier sees it here */
-		asm volatile("" : "+r"(n));
-		if (n > class || bpf_probe_read_user(e->bytes, n, (void *)p->addr)) {
-			count(COUNT_UNREADABLE);
-			n = 0;
-		}
-	}
-	if (start) {
-		if (e) {
-			w.word[0] = *(__u64 *)e->bytes;
-			w.word[1] = *(__u64 *)(e->bytes + 8);
-		} else {
-			window_read(&w, p);
-		}
-		row = window_match(w.word[0], w.word[1]);
-		if (row == ROW_NONE && kind == MESSAGE_REQUEST && window_is_token_line(w.word[0], w.word[1]))
-			row = ROW_TOKEN;
-		if (row == ROW_NONE || signature(row)->message != kind ||
-		    (kind == MESSAGE_RESPONSE && window_is_interim(&w))) {
-			if (e)
-				bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
-			return row != ROW_NONE && kind == MESSAGE_RESPONSE; /* interim: taken */
-		}
-		flags = line_begin(hit, c, p, kind, row);
-		line_tunnel(c, &w, kind);
-	}
-	if (!e) {
-		count(COUNT_RING_FULL);
-		if (start && kind == MESSAGE_RESPONSE)
-			count(COUNT_RESPONSES_LOST);
-		h->capturing = 0;
-		return true;
-	}
-	line_fill(e, hit, c, p, kind, flags);
-	line_tail(e, h, hit, n, class);
-	emit_submit(e, hit->now);
-	return true;
-}
+/* The hit's bytes are known (or, with readable 0, only counted); the connection has a role. */
+int line_moved(struct hit *hit, struct conn *c, int readable);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
 /*
- * Every map and knob of the kernel half. Maps are weak so that each object may include this file and
- * the linker keeps one of each; knobs are rodata, set by the loader before the verifier sees them.
- * Sizes are bounds: the ring by --ring-size, the processes by the life table; socket state lives and
- * dies with its socket.
+ * Every map and knob of the kernel half. Maps are weak so that each object may include this file
+ * and the linker keeps one of each; knobs are rodata, set by the loader before the verifier sees
+ * them. Sizes are bounds: the ring by --ring-size, the processes by the life table; socket state
+ * lives and dies with its socket.
  */
 #ifndef SONDE_MAPS_BPF_H
 #define SONDE_MAPS_BPF_H
@@ -35,12 +35,12 @@ struct conn {
 	__u64 id;
 	__u64 born;
 	__u64 connect_time;
-	__u64 ended_bytes;	/* of the response that the last EVENT_END told of */
-	__u64 starts[STARTS];	/* of requests, by transaction number */
-	struct half half[2];	/* by enum event_message */
-	__u32 position[2];	/* by enum event_dir; unix sockets only */
-	__u32 unpaired_ack;	/* see line_pair() */
-	__u32 tgid;		/* who connected or first used it */
+	__u64 ended_bytes;    /* of the response that the last EVENT_END told of */
+	__u64 starts[STARTS]; /* of requests, by transaction number */
+	struct half half[2];  /* by enum event_message */
+	__u32 position[2];    /* by enum event_dir; unix sockets only */
+	__u32 unpaired_ack;   /* see line_pair() */
+	__u32 tgid;	      /* who connected or first used it */
 	__u8 role;
 	__u8 protocol;
 	__u8 closer;

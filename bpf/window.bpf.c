@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
 /*
- * First bytes against the signature rows. Rows are data from user space, chained by their first byte;
- * the one rule that no mask can say is here: a request line with a method that has no row, which is
- * an RFC 9110 token, a space and something visible.
+ * First bytes against the signature rows. Rows are data from user space, chained by their first
+ * byte; the one rule that no mask can say is here: a request line with a method that has no row,
+ * which is an RFC 9110 token, a space and something visible.
  */
 #include "line.bpf.h"
+
+#define ROWS_PER_BYTE 4 /* signatures that begin with the same byte */
+
+extern const volatile __u8 signature_of_byte[256]; /* first row that begins so, or 0 */
+extern const volatile __u8 token_bytes[256];	   /* RFC 9110 tchar */
 
 int window_match(__u64 first, __u64 second)
 {

@@ -47,7 +47,7 @@ static const struct field {
 	{"error", OPTIONAL, JSON_STRING},
 	{"duration_ms", REQUIRED, JSON_REAL},
 	{"ttfb_ms", OPTIONAL, JSON_REAL},
-	{"request_bytes", REQUIRED, JSON_INTEGER},
+	{"request_bytes", OPTIONAL, JSON_INTEGER},
 	{"response_bytes", OPTIONAL, JSON_INTEGER},
 	{"peer", OPTIONAL, JSON_STRING},
 	{"pid", REQUIRED, JSON_INTEGER},

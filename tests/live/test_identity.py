@@ -2,6 +2,7 @@
 """Who a process is: programs, scripts, modules, names given by environment and option."""
 
 from sonde_test import HERE, PYTHON, same
+from test_life import start_stepper
 
 
 def service_of(live, agent, role, count=1):
@@ -56,6 +57,16 @@ def test_environment_name(live):
     agent.stop()
 
 
+def test_environment_name_of_client(live):
+    port, _ = live.plain()
+    agent = live.agent()
+    requests = [("GET", f"{live.prefix}/{n}") for n in range(2)]
+    client = start_stepper(live, port, requests, env={"OTEL_SERVICE_NAME": "shop"})
+    client.stdout.readline()
+    same("service", service_of(live, agent, "client"), ["shop"])
+    agent.stop()
+
+
 def test_rule_before_environment(live):
     port, _ = live.plain(env={"OTEL_SERVICE_NAME": "orders"})
     agent = live.agent(f"--service={port}=billing")
@@ -69,9 +80,11 @@ def test_rule_holds_for_what_it_sends(live):
     origin, _ = live.plain()
     _, proxy = live.server(PYTHON, HERE / "servers/proxy.py")
     agent = live.agent(f"--service={proxy}=gateway")
-    url = f"http://127.0.0.1:{origin}{live.prefix}/x"
-    live.run("curl", "-sS", "-x", f"http://127.0.0.1:{proxy}", url)
-    services = {(x["role"], x["service"]) for x in wait_lines(agent, 4)}
+    for path in ("first", "then"):
+        url = f"http://127.0.0.1:{origin}{live.prefix}/{path}"
+        live.run("curl", "-sS", "-x", f"http://127.0.0.1:{proxy}", url)
+    lines = [x for x in wait_lines(agent, 8) if x["path"].endswith("/then")]
+    services = {(x["role"], x["service"]) for x in lines}
     servers = {("server", "plain"), ("server", "gateway")}
     same("services", services, servers | {("client", "gateway"), ("client", "curl")})
     agent.stop()

@@ -33,12 +33,29 @@ def finish_like(agent, access, count):
 
 
 def test_pipelined(live):
+    """Five requests in one write; the answers come in as many reads as it pleases TCP."""
     port, access = live.plain()
     agent = live.agent()
     with connected(port) as connection:
         connection.sendall(b"".join(get(f"{live.prefix}/{n}") for n in range(5)))
         read_answers(connection, 5)
-    finish_like(agent, access, 5)
+    same("requests at the server", len(access()), 5)
+    agent.finish(server=tally(access()))
+
+
+def test_pipelined_both_ways(live):
+    """Five requests in one write, five answers in one write."""
+    agent = live.agent()
+    requests = b"".join(get(f"{live.prefix}/{n}") for n in range(5))
+    answers = b"HTTP/1.1 204 No Content\r\n\r\n" * 5
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with connected(listener.getsockname()[1]) as client, listener.accept()[0] as server:
+            client.sendall(requests)
+            same("bytes at the server", len(server.recv(65536)), len(requests))
+            server.sendall(answers)
+            same("bytes at the client", len(client.recv(65536)), len(answers))
+    counts = {("GET", live.prefix + "/{id}", "204"): 5}
+    agent.finish(server=counts, client=counts)
 
 
 def test_head_byte_by_byte(live):

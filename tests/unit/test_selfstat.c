@@ -109,7 +109,7 @@ static void test_values(void **state)
 
 static void test_zero_from_the_start(void **state)
 {
-	static const uint64_t nothing[COUNT_MAX];
+	static const uint64_t nothing[COUNT_MAX] = {0};
 	struct selfstat empty = {.version = "1", .backend = "", .kernel = nothing};
 	char *text = text_of(&empty, PROM_TEXT);
 

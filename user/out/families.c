@@ -45,18 +45,22 @@ static const struct word *label_method(struct observation *o)
 	return m->methods[0];
 }
 
-static const struct word *status_word(struct metrics *m, uint16_t status)
+static const struct word *new_status_word(struct metrics *m, uint16_t status)
 {
 	char digits[8];
 	struct buf b;
 
+	buf_init_fixed(&b, digits, sizeof(digits));
+	buf_u64(&b, status);
+	return words_get(m->constants, 0, buf_view(&b));
+}
+
+static const struct word *status_word(struct metrics *m, uint16_t status)
+{
 	if (status == 0 || status >= STATUS_MAX)
 		return NULL;
-	if (!m->statuses[status]) {
-		buf_init_fixed(&b, digits, sizeof(digits));
-		buf_u64(&b, status);
-		m->statuses[status] = words_get(m->constants, 0, buf_view(&b));
-	}
+	if (!m->statuses[status])
+		m->statuses[status] = new_status_word(m, status);
 	return m->statuses[status];
 }
 

@@ -18,7 +18,7 @@
 #include "out/jsonlog.h"
 #include "out/sink.h"
 
-#define FLUSH_BYTES (64 * 1024) /* what a pipe takes at once */
+#define FLUSH_BYTES 65536U /* what a pipe takes at once */
 
 struct jsonlog {
 	struct jsonlog_options options;

@@ -5,8 +5,8 @@
  *
  * Invariants: fields come in one order; what is unknown is left out, never empty, null or zero by
  * guess. Every string is cut before it is written, so that a line stays under JSONLOG_LINE_MAX even
- * when each of its bytes needs six. Strings of the request come from the network: they are written
- * by buf_json() only.
+ * when each of its bytes needs six. Strings of the request come from the network: only
+ * buf_json() writes them.
  */
 #include "base/buf.h"
 #include "base/clock.h"
@@ -33,6 +33,15 @@ static void field_text(struct buf *b, struct str key, struct str value, size_t m
 		return;
 	buf_str(b, key);
 	buf_json(b, value, most);
+}
+
+/* value: a literal of the program that needs no escapes */
+static void field_plain(struct buf *b, struct str key, const char *value)
+{
+	buf_str(b, key);
+	buf_char(b, '"');
+	buf_text(b, value);
+	buf_char(b, '"');
 }
 
 static void field_u64(struct buf *b, struct str key, uint64_t value)
@@ -82,11 +91,10 @@ static void write_head(struct buf *b, const struct request *r, struct clock *clo
 {
 	buf_str(b, STR("{\"timestamp\":\""));
 	clock_write(clock, b, r->end);
-	buf_str(b, STR("\",\"level\":\""));
-	buf_text(b, level_of(r));
 	buf_char(b, '"');
+	field_plain(b, KEY("level"), level_of(r));
 	if (r->proto)
-		field_text(b, KEY("logger"), str_of(r->proto->logger), NAME_MAX_BYTES);
+		field_plain(b, KEY("logger"), r->proto->logger);
 	buf_str(b, KEY("message"));
 	write_message(b, r);
 }
@@ -114,18 +122,18 @@ static void write_owner(struct buf *b, const struct owner *owner, const char *no
 static void write_what(struct buf *b, const struct request *r)
 {
 	if (r->role == ROLE_SERVER)
-		buf_str(b, STR(",\"role\":\"server\""));
+		field_plain(b, KEY("role"), "server");
 	else if (r->role == ROLE_CLIENT)
-		buf_str(b, STR(",\"role\":\"client\""));
+		field_plain(b, KEY("role"), "client");
 	if (r->proto)
-		field_text(b, KEY("protocol"), str_of(r->proto->name), NAME_MAX_BYTES);
+		field_plain(b, KEY("protocol"), r->proto->name);
 	field_text(b, KEY("method"), request_str(r, op), sizeof(r->op));
 	field_text(b, KEY("path"), request_str(r, target), sizeof(r->target));
 	field_text(b, KEY("route"), request_str(r, route), sizeof(r->route));
 	if (r->status)
 		field_u64(b, KEY("status"), r->status);
 	if (r->error == REQUEST_ABORTED)
-		buf_str(b, STR(",\"error\":\"aborted\""));
+		field_plain(b, KEY("error"), "aborted");
 }
 
 static void write_measures(struct buf *b, const struct request *r)

@@ -42,8 +42,7 @@ static void write_escaped(struct buf *b, struct str s, bool quotes)
 		if (c != '\\' && c != '\n' && (c != '"' || !quotes))
 			continue;
 		buf_bytes(b, s.p + from, i - from);
-		buf_char(b, '\\');
-		buf_char(b, c == '\n' ? 'n' : c);
+		buf_bytes(b, c == '\n' ? "\\n" : (const char[]){'\\', c}, 2);
 		from = i + 1;
 	}
 	if (from < s.n)

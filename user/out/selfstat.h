@@ -6,7 +6,7 @@
 #ifndef SONDE_SELFSTAT_H
 #define SONDE_SELFSTAT_H
 
-#include "event.h"
+#include "flow/request.h"
 #include "out/prom.h"
 
 struct table;

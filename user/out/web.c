@@ -287,11 +287,10 @@ void web_run(struct web *w)
 unsigned web_port(const struct web *w)
 {
 	int fd = MHD_get_daemon_info(w->daemon, MHD_DAEMON_INFO_LISTEN_FD)->listen_fd;
-	struct sockaddr_storage address = {0};
+	struct sockaddr_in address = {0}; /* of IPv6 too: the port stands in the same place */
 	socklen_t length = sizeof(address);
 
 	if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
 		return 0;
-	/* sin_port and sin6_port stand in the same place */
-	return ntohs(((struct sockaddr_in *)&address)->sin_port);
+	return ntohs(address.sin_port);
 }
