@@ -18,7 +18,7 @@ CC       := gcc
 CLANG    := clang
 CFLAGS   ?= -O2 -g
 WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes
-INCLUDES := -Iuser -Ibpf -I$(OUT)
+INCLUDES := -Iuser -Ibpf -isystem $(OUT)
 CPPFLAGS += -D_GNU_SOURCE -DSONDE_VERSION='"$(VERSION)"' $(INCLUDES)
 LDLIBS   := -lbpf -lelf -lz -ljansson -lmicrohttpd
 BPFFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Ivmlinux -Ibpf \
@@ -86,7 +86,7 @@ $(OUT)/sonde.bpf: $(BPF_OBJ)
 
 $(SKELETON): $(OUT)/sonde.bpf
 	$(call say,SKEL,$@)
-	$(Q)bpftool gen skeleton $< name sonde > $@
+	$(Q){ echo '/* NOLINTBEGIN */'; bpftool gen skeleton $< name sonde; echo '/* NOLINTEND */'; } > $@
 
 install: build
 	$(Q)install -D -m 755 $(OUT)/sonde $(DESTDIR)$(PREFIX)/bin/sonde

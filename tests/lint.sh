@@ -19,13 +19,13 @@ check() { # NAME COMMAND...
 	fi
 }
 
-flags='-std=gnu11 -D_GNU_SOURCE -DSONDE_VERSION="" -Iuser -Ibpf -I.output'
 sources=$(find user -name '*.c')
 tests=$(find tests -name '*.c')
 
 tidy() {
 	# shellcheck disable=SC2086
-	printf '%s\n' $sources | xargs -P 2 -I{} clang-tidy --quiet {} -- $flags
+	printf '%s\n' $sources | xargs -P 2 -I{} clang-tidy --quiet {} -- \
+		-std=gnu11 -D_GNU_SOURCE '-DSONDE_VERSION=""' -Iuser -Ibpf -isystem .output
 }
 
 # shellcheck disable=SC2086,SC2046
@@ -34,7 +34,9 @@ tidy() {
 	check clang-tidy tidy
 	check cppcheck cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 \
 		--enable=warning,performance,portability --suppress=missingInclude \
-		-D_GNU_SOURCE -DSONDE_VERSION='""' -Iuser -Ibpf $sources $tests
+		-D_GNU_SOURCE -DSONDE_VERSION='""' -Iuser -Ibpf \
+		-D'LIBBPF_OPTS(TYPE,NAME,...)=struct TYPE NAME = {__VA_ARGS__}' \
+		-D'bpf_object__for_each_program(P,O)=while((P=bpf_object__next_program(O,0)))' $sources $tests
 	check shellcheck shellcheck $(git ls-files -co --exclude-standard '*.sh' .ci/run tests/unit/run)
 	check arrows tests/arrows.sh
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The wiring: records from kern/ to flow/ and who/, requests from flow/ to the sinks of out/, a scrape
- * to everything that has numbers. One thread: a tick reads the ring every 50 ms (or as soon as a
- * quarter of it is filled), looks after long responses, and flushes the log. Nothing here decides; a
- * rule that turns up in this file belongs into a room.
+ * The wiring: records from kern/ to flow/ and who/, requests from flow/ to the sinks of out/, a
+ * scrape to everything that has numbers. One thread: a tick reads the ring every 50 ms (or as soon
+ * as a quarter of it is filled), looks after long responses, and flushes the log. Nothing here
+ * decides; a rule that turns up in this file belongs into a room.
  */
 #include <errno.h>
 #include <signal.h>
@@ -24,13 +24,13 @@
 #include "scrape.h"
 #include "who/who.h"
 
-#define TICK_NS		  (50 * NS_PER_MS)
-#define HOUSEKEEPING_NS	  NS_PER_SECOND
-#define LOG_BUFFER_BYTES  (1 << 20)
-#define EXCHANGES_MAX	  32768
-#define PROCESSES_MAX	  8192
-#define DRAIN_MS	  500
-#define STDOUT		  1
+#define TICK_NS		 (50 * NS_PER_MS)
+#define HOUSEKEEPING_NS	 NS_PER_SECOND
+#define LOG_BUFFER_BYTES (1 << 20)
+#define EXCHANGES_MAX	 32768
+#define PROCESSES_MAX	 8192
+#define DRAIN_MS	 500
+#define STDOUT		 1
 
 struct agent {
 	struct scrape scrape; /* first: what a scrape reads */
@@ -45,7 +45,8 @@ static void on_open(void *ctx, const struct event_open *e)
 {
 	struct agent *a = ctx;
 
-	who_hint(a->scrape.who, e->head.tgid, (struct str){e->comm, strnlen(e->comm, sizeof(e->comm))});
+	who_hint(a->scrape.who, e->head.tgid,
+		 (struct str){e->comm, strnlen(e->comm, sizeof(e->comm))});
 	flow_open(a->scrape.flow, e);
 }
 
@@ -202,7 +203,8 @@ static int make_rooms(struct agent *a, const struct options *o)
 							   .node = o->node,
 							   .clock = &a->clock});
 	if (!s->jsonlog) {
-		log_error("sonde.out", "stdout cannot be written (%s): open it, or send it to /dev/null",
+		log_error("sonde.out",
+			  "stdout cannot be written (%s): open it, or send it to /dev/null",
 			  strerror(errno));
 		return -EBADF;
 	}
@@ -213,8 +215,8 @@ static int make_ends(struct agent *a, const struct options *o)
 {
 	char why[512];
 
-	a->intake.handlers = (struct intake_handlers){on_open, on_data, on_end, on_close,
-						      on_process_exec, on_process_exit, a};
+	a->intake.handlers = (struct intake_handlers){
+		on_open, on_data, on_end, on_close, on_process_exec, on_process_exit, a};
 	a->web = web_new(&(struct web_options){.listen = o->listen,
 					       .metrics = write_metrics,
 					       .ready = is_ready,

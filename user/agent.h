@@ -11,7 +11,7 @@ struct options;
 
 /* NULL after one line on stderr that says what failed, because of what, and what to do. */
 struct agent *agent_new(const struct options *options);
-int agent_run(struct agent *a); /* until SIGTERM, SIGINT or a closed stdout; 0 or -errno */
+int agent_run(struct agent *a);	  /* until SIGTERM, SIGINT or a closed stdout; 0 or -errno */
 void agent_free(struct agent *a); /* NULL-safe; detaches, prints the last lines */
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sonde: sees every HTTP request that any process of this node serves or makes, and turns it into
- * Prometheus metrics and one JSON line. This file is the story: read the options, make the agent, run
- * it, end it. Exit: 0 ok, 1 it could not run, 2 it was called wrongly.
+ * Prometheus metrics and one JSON line. This file is the story: read the options, make the agent,
+ * run it, end it. Exit: 0 ok, 1 it could not run, 2 it was called wrongly.
  */
 #include <signal.h>
 #include <stdio.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One option as a row, and what the files behind options.h share about it: option_rows.c, option_values.c (what
- * values mean), options.c (command line, environment), option_config.c (the file), option_help.c.
+ * One option as a row, and what the files behind options.h share about it: option_rows.c,
+ * option_values.c (what values mean), options.c (command line, environment), option_config.c (the
+ * file), option_help.c.
  */
 #ifndef SONDE_OPTION_H
 #define SONDE_OPTION_H
@@ -10,13 +11,13 @@
 
 struct option_row;
 
-/* 0, or -EINVAL if the value is not what the row takes. Unless the row is a number or a flag, the text
- * must live as long as *o. */
+/* 0, or -EINVAL if the value is not what the row takes. Unless the row is a number or a flag, the
+ * text must live as long as *o. */
 typedef int option_set_fn(struct options *o, const struct option_row *row, const char *value);
 
 enum option_traits {
-	OPTION_FLAG = 1,     /* needs no value */
-	OPTION_NUMBER = 2,   /* may be a number in the config file */
+	OPTION_FLAG = 1,   /* needs no value */
+	OPTION_NUMBER = 2, /* may be a number in the config file */
 	OPTION_NOT_IN_FILE = 4,
 	OPTION_LINE_ONLY = 8, /* nor in the environment */
 };
@@ -26,7 +27,7 @@ struct option_row {
 	const char *placeholder; /* NULL: takes no value */
 	const char *fallback;	 /* the default as text, NULL: none */
 	const char *help;
-	const char *takes;	 /* completes "must be ..."; NULL: a number from least to most */
+	const char *takes; /* completes "must be ..."; NULL: a number from least to most */
 	option_set_fn *set;
 	size_t offset; /* of the member that it sets */
 	uint64_t least, most;
@@ -47,7 +48,7 @@ struct option_state {
 };
 
 const struct option_row *option_find(struct str name); /* NULL: unknown */
-const char *option_nearest(struct str name); /* the name that was meant, or NULL */
+const char *option_nearest(struct str name);	       /* the name that was meant, or NULL */
 size_t option_twin(const struct option_row *row, char *name, size_t size); /* SONDE_LONG_NAME */
 
 /* True if this source may give the row a value: no stronger one did. */

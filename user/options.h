@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The command line: one table row an option (name, placeholder, default, help, what it sets), from which
- * parsing, the environment twins SONDE_LONG_NAME, --help and the README's table come. Order: option
- * over environment over config file over default. Constant after options_parse().
+ * The command line: one table row an option (name, placeholder, default, help, what it sets), from
+ * which parsing, the environment twins SONDE_LONG_NAME, --help and the README's table come. Order:
+ * option over environment over config file over default. Constant after options_parse().
  */
 #ifndef SONDE_OPTIONS_H
 #define SONDE_OPTIONS_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One scrape: the registry, then the agent about itself. Numbers that live in the kernel half are fetched
- * now, so that they are as fresh as the rest. Nothing is computed here but the loss funnel's rows.
+ * One scrape: the registry, then the agent about itself. Numbers that live in the kernel half are
+ * fetched now, so that they are as fresh as the rest. Nothing is computed here but the loss
+ * funnel's rows.
  */
 #include "flow/flow.h"
 #include "kern/kern.h"

@@ -67,12 +67,17 @@ static bool buf_grow(struct buf *b, size_t n)
 	return true;
 }
 
-static bool buf_reserve(struct buf *b, size_t n)
+static bool buf_extend(struct buf *b, size_t n)
 {
-	if (n <= b->size - b->n || buf_grow(b, n))
+	if (buf_grow(b, n))
 		return true;
 	b->full = true;
 	return false;
+}
+
+static inline bool buf_reserve(struct buf *b, size_t n)
+{
+	return n <= b->size - b->n || buf_extend(b, n);
 }
 
 void buf_bytes(struct buf *b, const void *bytes, size_t n)

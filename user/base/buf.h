@@ -12,8 +12,8 @@ struct buf {
 	char *p;
 	size_t n;
 	size_t size;
-	size_t max;   /* a growing buffer may reach this size; equals size for a fixed one */
-	bool full;    /* something did not fit */
+	size_t max; /* a growing buffer may reach this size; equals size for a fixed one */
+	bool full;  /* something did not fit */
 };
 
 void buf_init_fixed(struct buf *b, char *memory, size_t size); /* memory stays the caller's */
@@ -33,9 +33,9 @@ void buf_double(struct buf *b, double value); /* shortest that reads back the sa
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * A JSON string with its quotes. Control characters are escaped, bytes that are not UTF-8 (RFC 3629:
- * no overlong forms, no surrogates) become U+FFFD, U+2028/2029 are escaped. At most `most` bytes of s are taken
- * (cut at a character's border).
+ * A JSON string with its quotes. Control characters are escaped, bytes that are not UTF-8 (RFC
+ * 3629: no overlong forms, no surrogates) become U+FFFD, U+2028/2029 are escaped. At most `most`
+ * bytes of s are taken (cut at a character's border).
  */
 void buf_json(struct buf *b, struct str s, size_t most);
 

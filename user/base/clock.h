@@ -11,9 +11,9 @@
 struct buf;
 
 struct clock {
-	int64_t offset;	     /* wall = monotonic + offset, ns */
-	uint64_t second;     /* the one that `text` holds */
-	char text[20];	     /* 2026-11-22T10:30:45 */
+	int64_t offset;	 /* wall = monotonic + offset, ns */
+	uint64_t second; /* the one that `text` holds */
+	char text[20];	 /* 2026-11-22T10:30:45 */
 };
 
 #define NS_PER_SECOND 1000000000ULL

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One thread, one epoll: file descriptors, periodic timers and signals call back. All capacity is fixed.
+ * One thread, one epoll: file descriptors, periodic timers and signals call back. All capacity is
+ * fixed.
  */
 #ifndef SONDE_LOOP_H
 #define SONDE_LOOP_H
@@ -11,7 +12,7 @@ struct loop;
 typedef void loop_fn(void *ctx);
 typedef void loop_signal_fn(void *ctx, int signal);
 
-struct loop *loop_new(void); /* NULL with errno */
+struct loop *loop_new(void);	/* NULL with errno */
 void loop_free(struct loop *l); /* NULL-safe; closes the timers, not the caller's descriptors */
 
 int loop_add_fd(struct loop *l, int fd, loop_fn *fn, void *ctx); /* readable; 0 or -errno */

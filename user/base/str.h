@@ -22,9 +22,10 @@ bool str_eq(struct str a, struct str b);
 bool str_eq_nocase(struct str a, struct str b); /* ASCII letters only */
 bool str_has_prefix(struct str s, struct str prefix);
 bool str_has_suffix(struct str s, struct str suffix);
-struct str str_trim(struct str s);		 /* spaces and tabs at both ends */
+struct str str_trim(struct str s);		  /* spaces and tabs at both ends */
 struct str str_from(struct str s, size_t offset); /* the rest from offset; empty if past the end */
-struct str str_cut(struct str *rest, char separator); /* takes the part before; *rest what follows */
+struct str str_cut(struct str *rest,
+		   char separator); /* takes the part before; *rest what follows */
 
 /* All of s in decimal; false if empty, not all digits, or above UINT64_MAX. */
 bool str_to_u64(struct str s, uint64_t *value);

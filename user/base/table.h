@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hash table with a hard capacity, least-recently-used order and stable entry addresses. An entry is
- * a caller's struct whose first key_size bytes are its key. Memory is reserved once (capacity x
+ * Hash table with a hard capacity, least-recently-used order and stable entry addresses. An entry
+ * is a caller's struct whose first key_size bytes are its key. Memory is reserved once (capacity x
  * entry_size, touched only as far as it was ever in use) and nothing is allocated later.
  */
 #ifndef SONDE_TABLE_H
@@ -18,20 +18,21 @@ struct table_options {
 	uint32_t capacity;
 	uint32_t key_size;
 	uint32_t entry_size; /* key included */
-	/* Full: the least recently used entry is evicted after this call; NULL: table_add fails instead. */
+	/* Full: the least recently used entry is evicted after this call; NULL: table_add fails
+	 * instead. */
 	void (*evicted)(void *ctx, void *entry);
 	void *ctx;
 };
 
 struct table *table_new(const struct table_options *options); /* NULL: no memory */
-void table_free(struct table *t);				/* NULL-safe */
+void table_free(struct table *t);			      /* NULL-safe */
 
 void *table_find(struct table *t, const void *key); /* NULL if absent; does not count as use */
 /* A zeroed entry with its key set. NULL if full and not evicting. The key must be absent. */
 void *table_add(struct table *t, const void *key);
 void table_touch(struct table *t, void *entry); /* now the most recently used */
 void table_remove(struct table *t, void *entry);
-void *table_oldest(struct table *t); /* least recently used, or NULL */
+void *table_oldest(struct table *t);		/* least recently used, or NULL */
 void *table_next(struct table *t, void *entry); /* from oldest to newest; entry NULL: the oldest */
 
 const char *table_name(const struct table *t);

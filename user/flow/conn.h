@@ -5,7 +5,8 @@
 
 #include "flow/flow.h"
 
-/* One request and what is known of its response. From a pool, so that idle connections stay small. */
+/* One request and what is known of its response. From a pool, so that idle connections stay small.
+ */
 struct exchange {
 	struct exchange *next; /* in the connection's queue, or in the free list */
 	uint32_t seq;	       /* position of the request's first byte */
@@ -46,15 +47,15 @@ struct answer {
 };
 
 struct conn {
-	uint64_t id; /* the key */
+	uint64_t id;				   /* the key */
 	struct conn *waiting_next, **waiting_link; /* those with a response under way */
-	struct exchange *first, **last;	/* requests without a response yet, in order */
-	struct exchange *answering;	/* response begun, end not seen */
-	struct exchange *early;		/* response that came before its request's record */
+	struct exchange *first, **last;		   /* requests without a response yet, in order */
+	struct exchange *answering;		   /* response begun, end not seen */
+	struct exchange *early; /* response that came before its request's record */
 	uint32_t early_ack;
 	struct piece *piece[2];	  /* by enum event_message */
 	struct exchange *filling; /* whose head stands in piece[MESSAGE_REQUEST] */
-	struct answer answer;	/* of the head in piece[MESSAGE_RESPONSE] */
+	struct answer answer;	  /* of the head in piece[MESSAGE_RESPONSE] */
 	struct request_addr local, peer;
 	uint8_t role;
 	uint8_t protocol;

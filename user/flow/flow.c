@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The connection table and the events that move it. A connection exists here from its first record of
- * any kind, since the one that opens it may have been lost; its addresses are then unknown until the
- * kernel half says them again. When the table is full the connection that was quiet for longest goes,
- * and what it had open is counted as lost.
+ * The connection table and the events that move it. A connection exists here from its first record
+ * of any kind, since the one that opens it may have been lost; its addresses are then unknown until
+ * the kernel half says them again. When the table is full the connection that was quiet for longest
+ * goes, and what it had open is counted as lost.
  */
 #include <stdlib.h>
 

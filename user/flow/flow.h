@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From records to requests: connections, heads that came in pieces, and the pairing of requests with
- * responses. Every finished request goes to one sink, exactly once.
+ * From records to requests: connections, heads that came in pieces, and the pairing of requests
+ * with responses. Every finished request goes to one sink, exactly once.
  */
 #ifndef SONDE_FLOW_H
 #define SONDE_FLOW_H
@@ -21,7 +21,8 @@ struct flow_options {
 	uint32_t capture_bytes;	  /* as the kernel half was told */
 	/* A request began: the sink names its owner. May be NULL for none. */
 	const struct owner *(*begun)(void *ctx, const struct request *r);
-	/* A request is over, one call for each begun(). `counted`: false if it must not be counted. */
+	/* A request is over, one call for each begun(). `counted`: false if it must not be counted.
+	 */
 	void (*done)(void *ctx, const struct request *r, bool counted);
 	/* How far a response has got; see kern_progress(). */
 	bool (*progress)(void *ctx, uint64_t conn, struct event_progress *p);
@@ -43,14 +44,15 @@ struct flow_stats {
 };
 
 struct flow *flow_new(const struct flow_options *options); /* NULL: no memory */
-void flow_free(struct flow *f);				    /* NULL-safe */
+void flow_free(struct flow *f);				   /* NULL-safe */
 
 void flow_open(struct flow *f, const struct event_open *e);
 void flow_data(struct flow *f, const struct event_data *e, struct str bytes);
 void flow_end(struct flow *f, const struct event_end *e);
 void flow_close(struct flow *f, const struct event_close *e);
 
-/* Looks after responses that went on without records; to be called after each reading of the ring. */
+/* Looks after responses that went on without records; to be called after each reading of the ring.
+ */
 void flow_tick(struct flow *f);
 /* At the end of the agent: everything that is over by now goes out. */
 void flow_drain(struct flow *f);
@@ -62,7 +64,8 @@ const struct table *flow_table(const struct flow *f); /* connections, for sonde_
  * returns the length. */
 size_t route_template(struct str path, char *route, size_t size);
 
-/* From header values: request_id if there is none yet; trace_id and parent_id if the header is valid. */
+/* From header values: request_id if there is none yet; trace_id and parent_id if the header is
+ * valid. */
 void trace_request_id(struct request *r, const struct str ids[ID_COUNT]);
 void trace_parent(struct request *r, const struct str ids[ID_COUNT]);
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Pairing. Requests wait in a queue; a response takes the oldest. Its end is known by the head (a
- * length, an end mark, the close), and until then the connection is on the waiting list, where a tick
- * looks how far it has got. Every exchange that the sink was told of ends in exactly one done().
+ * length, an end mark, the close), and until then the connection is on the waiting list, where a
+ * tick looks how far it has got. Every exchange that the sink was told of ends in exactly one
+ * done().
  *
  * Losses: a response record carries its number, its request's time and method, so a request whose
  * record was lost is still counted; a request whose response record was lost was counted by the
- * kernel, and is dropped here. A response that nobody asked for began before the agent, or its request's
- * hook runs late in another thread: then it waits as `early` for one request.
+ * kernel, and is dropped here. A response that nobody asked for began before the agent, or its
+ * request's hook runs late in another thread: then it waits as `early` for one request.
  */
 #include "flow/conn.h"
 #include "proto/rows.h"
@@ -39,7 +40,8 @@ static void deliver(struct flow *f, struct conn *c, struct exchange *x, bool cou
 		r->request_bytes = x->request_body;
 	r->response_bytes = r->first_byte ? body_size(x->response_moved, x->response_head)
 					  : REQUEST_SIZE_UNKNOWN;
-	r->length.route = (uint16_t)route_template(request_str(r, target), r->route, sizeof(r->route));
+	r->length.route =
+		(uint16_t)route_template(request_str(r, target), r->route, sizeof(r->route));
 	f->stats.open[c->protocol]--;
 	f->stats.counted[c->protocol] += counted;
 	f->options.done(f->options.ctx, r, counted);
@@ -221,7 +223,8 @@ static struct exchange *answered(struct flow *f, struct conn *c, const struct an
 		f->stats.unpaired[c->protocol]++;
 		return NULL;
 	}
-	x = exchange_start(f, c, a->pid, a->tid, a->txn, a->request_time ? a->request_time : a->time);
+	x = exchange_start(f, c, a->pid, a->tid, a->txn,
+			   a->request_time ? a->request_time : a->time);
 	if (x)
 		request_set(&x->request, op, proto_row_op(a->row));
 	return x;
@@ -272,7 +275,8 @@ void match_finish(struct flow *f, struct conn *c)
 	end(f, c, x, true);
 }
 
-/* A request that nothing is left of but what the close says: its record was lost, and no response came. */
+/* A request that nothing is left of but what the close says: its record was lost, and no response
+ * came. */
 static void close_lost(struct flow *f, struct conn *c, const struct event_close *e)
 {
 	struct exchange *x;

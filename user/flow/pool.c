@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fixed pools for what only a busy connection needs: exchanges and heads in pieces. Reserved at once,
- * touched as far as they were ever in use, last freed first reused so that the same few stay warm.
- * Nothing grows: when a pool is used up the caller does without and says so.
+ * Fixed pools for what only a busy connection needs: exchanges and heads in pieces. Reserved at
+ * once, touched as far as they were ever in use, last freed first reused so that the same few stay
+ * warm. Nothing grows: when a pool is used up the caller does without and says so.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one value that flows outwards. flow/ fills it, who/ adds the owner, out/ only reads it. Plain and
- * copyable; strings are bounded and counted, empty means unknown and is left out everywhere.
+ * The one value that flows outwards. flow/ fills it, who/ adds the owner, out/ only reads it. Plain
+ * and copyable; strings are bounded and counted, empty means unknown and is left out everywhere.
  */
 #ifndef SONDE_REQUEST_H
 #define SONDE_REQUEST_H
@@ -41,17 +41,17 @@ struct request {
 	uint32_t txn;
 	uint32_t pid;
 	uint32_t tid;
-	uint8_t role; /* enum event_role */
-	uint8_t error; /* enum request_error */
+	uint8_t role;	 /* enum event_role */
+	uint8_t error;	 /* enum request_error */
 	uint16_t status; /* 0: none was seen */
 	const struct proto *proto;
 	const struct owner *owner;
 	struct request_addr local, peer;
 
 	/* CLOCK_MONOTONIC, ns */
-	uint64_t start;	     /* first byte of the request */
-	uint64_t first_byte; /* of the response; 0 if none */
-	uint64_t end;	     /* last byte of the response */
+	uint64_t start;		/* first byte of the request */
+	uint64_t first_byte;	/* of the response; 0 if none */
+	uint64_t end;		/* last byte of the response */
 	uint64_t request_bytes; /* bodies, as they were on the wire; or REQUEST_SIZE_UNKNOWN */
 	uint64_t response_bytes;
 
@@ -72,7 +72,7 @@ struct request {
 /* request_str(r, op): the view of a counted member; absent when empty */
 #define request_str(r, member) ((struct str){(r)->member, (r)->length.member})
 /* request_set(r, op, view): fills a counted member, cutting what does not fit */
-#define request_set(r, member, view)                                                              \
+#define request_set(r, member, view) \
 	((r)->length.member = request_fill((r)->member, sizeof((r)->member), (view)))
 
 static inline uint16_t request_fill(char *to, size_t size, struct str s)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Heads, from record bytes to messages. A head that came whole is parsed where it lies, in the ring;
- * one in pieces is put together first, up to the capture limit, and parsed again with each piece. When
- * the limit is reached, or something else begins on the connection, the parser makes do with what is
- * there. The exchange of a request exists from its first byte on, whatever its head turns out to be.
+ * Heads, from record bytes to messages. A head that came whole is parsed where it lies, in the
+ * ring; one in pieces is put together first, up to the capture limit, and parsed again with each
+ * piece. When the limit is reached, or something else begins on the connection, the parser makes do
+ * with what is there. The exchange of a request exists from its first byte on, whatever its head
+ * turns out to be.
  */
 #include "flow/conn.h"
 
@@ -49,8 +50,8 @@ static void fill(struct exchange *x, const struct msg *msg, uint64_t consumed)
 }
 
 /*
- * One or more requests from the first byte of x on; those behind the first were pipelined. Returns the
- * bytes of a head that goes on, whose exchange *x then is; absent if there are none.
+ * One or more requests from the first byte of x on; those behind the first were pipelined. Returns
+ * the bytes of a head that goes on, whose exchange *x then is; absent if there are none.
  */
 static struct str requests(struct flow *f, struct conn *c, const struct event_data *e,
 			   struct exchange **x, struct str bytes, bool cut)
@@ -129,7 +130,8 @@ void stream_request(struct flow *f, struct conn *c, const struct event_data *e, 
 }
 
 /* One or more responses; returns the bytes of a head that goes on, absent if there are none. */
-static struct str responses(struct flow *f, struct conn *c, struct answer *a, struct str bytes, bool cut)
+static struct str responses(struct flow *f, struct conn *c, struct answer *a, struct str bytes,
+			    bool cut)
 {
 	const struct proto *proto = conn_proto(c);
 

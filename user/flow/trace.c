@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ids that travel in headers. So far: X-Request-ID, else X-Correlation-ID, of the request or else of
- * the response; trace and parent from a traceparent that is valid by W3C Trace Context, section 3.2.
- * What is not valid is left out; nothing is invented here.
+ * Ids that travel in headers. So far: X-Request-ID, else X-Correlation-ID, of the request or else
+ * of the response; trace and parent from a traceparent that is valid by W3C Trace Context,
+ * section 3.2. What is not valid is left out; nothing is invented here.
  */
 #include "flow/flow.h"
 
@@ -29,7 +29,7 @@ static bool traceparent_valid(struct str s)
 	if (s.p[0] == 'f' && s.p[1] == 'f')
 		return false; /* forbidden version */
 	if (s.p[0] == '0' && s.p[1] == '0' ? s.n != TRACEPARENT_MIN
-					    : s.n > TRACEPARENT_MIN && s.p[55] != '-')
+					   : s.n > TRACEPARENT_MIN && s.p[55] != '-')
 		return false; /* later versions may only append */
 	return lower_hex((struct str){s.p + 3, 32}) && lower_hex((struct str){s.p + 36, 16});
 }

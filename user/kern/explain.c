@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Why loading failed, in one line that says what, because of what, and what to do. libbpf speaks in
- * many lines; they go to the debug log, and the tracepoint that it could not find is kept, because it
- * is the best explanation there is. What fits nothing is given with its errno and the way to see more.
+ * many lines; they go to the debug log, and the tracepoint that it could not find is kept, because
+ * it is the best explanation there is. What fits nothing is given with its errno and the way to see
+ * more.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -46,8 +47,8 @@ void kern_explain(int err, const char *btf, char *why, size_t why_size)
 
 	uname(&kernel);
 	if (btf && access(btf, R_OK))
-		snprintf(why, why_size, "--btf=%s: %s: give a readable BTF file of this kernel", btf,
-			 strerror(errno));
+		snprintf(why, why_size, "--btf=%s: %s: give a readable BTF file of this kernel",
+			 btf, strerror(errno));
 	else if (geteuid() != 0 && (err == -EPERM || err == -EACCES))
 		snprintf(why, why_size,
 			 "loading programs into the kernel was refused (%s): run as root, or in a "
@@ -69,7 +70,8 @@ void kern_explain(int err, const char *btf, char *why, size_t why_size)
 			 strerror(-err));
 	else if (err == -ESRCH || err == -ENOENT)
 		snprintf(why, why_size,
-			 "kernel %s lacks a tracepoint that backend sock needs (kernel 6.3 and later "
+			 "kernel %s lacks a tracepoint that backend sock needs (kernel 6.3 and "
+			 "later "
 			 "have them): run sonde check to see which",
 			 kernel.release);
 	else

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernel half as an object: opened, told its knobs, loaded, attached, read, closed. Backends are
- * candidates in order of preference; the first that loads and attaches is kept. The kernel is asked by
- * trying, never by its version.
+ * The kernel half as an object: opened, told its knobs, loaded, attached, read, closed. Backends
+ * are candidates in order of preference; the first that loads and attaches is kept. The kernel is
+ * asked by trying, never by its version.
  */
 #ifndef SONDE_KERN_H
 #define SONDE_KERN_H
@@ -36,7 +36,8 @@ int kern_ring_fd(const struct kern *k); /* readable when a quarter of the ring i
 /* Hands every waiting record to the intake; returns how many, or -errno. */
 int kern_read(struct kern *k, struct intake *intake);
 
-/* A copy of a connection's progress; false if another connection has the slot or it is being written. */
+/* A copy of a connection's progress; false if another connection has the slot or it is being
+ * written. */
 bool kern_progress(const struct kern *k, uint64_t conn, struct event_progress *progress);
 
 void kern_counters(const struct kern *k, uint64_t counters[COUNT_MAX]);
@@ -45,8 +46,9 @@ void kern_life(struct kern *k, void (*fn)(void *ctx, uint32_t pid, const struct 
 	       void *ctx);
 
 /*
- * `sonde check`: one line a finding on stdout: right, system, what was tried, what is lost without it.
- * Tries each program by itself. Returns 0 if the main job would work, else -errno of what forbids it.
+ * `sonde check`: one line a finding on stdout: right, system, what was tried, what is lost without
+ * it. Tries each program by itself. Returns 0 if the main job would work, else -errno of what
+ * forbids it.
  */
 int kern_check(const struct kern_options *options);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Data for the kernel half, so that it needs no list of system calls, protocols or characters of its
- * own. System call numbers are those of the architecture that this file is compiled for. Rows that
- * begin with the same byte are chained in their order: the first match wins there as it does here.
+ * Data for the kernel half, so that it needs no list of system calls, protocols or characters of
+ * its own. System call numbers are those of the architecture that this file is compiled for. Rows
+ * that begin with the same byte are chained in their order: the first match wins there as it does
+ * here.
  */
 #include <errno.h>
 #include <string.h>
@@ -15,14 +16,11 @@ static const struct {
 	unsigned call;
 	enum io_form form;
 } calls[] = {
-	{__NR_read, IO_BUFFER},		   {__NR_write, IO_BUFFER},
-	{__NR_recvfrom, IO_BUFFER},	   {__NR_sendto, IO_BUFFER},
-	{__NR_readv, IO_VECTOR},	   {__NR_writev, IO_VECTOR},
-	{__NR_preadv2, IO_VECTOR},	   {__NR_pwritev2, IO_VECTOR},
-	{__NR_recvmsg, IO_MESSAGE},	   {__NR_sendmsg, IO_MESSAGE},
-	{__NR_sendfile, IO_NO_BYTES},	   {__NR_splice, IO_NO_BYTES},
-	{__NR_tee, IO_NO_BYTES},	   {__NR_vmsplice, IO_NO_BYTES},
-	{__NR_io_uring_enter, IO_URING},
+	{__NR_read, IO_BUFFER},	    {__NR_write, IO_BUFFER},	  {__NR_recvfrom, IO_BUFFER},
+	{__NR_sendto, IO_BUFFER},   {__NR_readv, IO_VECTOR},	  {__NR_writev, IO_VECTOR},
+	{__NR_preadv2, IO_VECTOR},  {__NR_pwritev2, IO_VECTOR},	  {__NR_recvmsg, IO_MESSAGE},
+	{__NR_sendmsg, IO_MESSAGE}, {__NR_sendfile, IO_NO_BYTES}, {__NR_splice, IO_NO_BYTES},
+	{__NR_tee, IO_NO_BYTES},    {__NR_vmsplice, IO_NO_BYTES}, {__NR_io_uring_enter, IO_URING},
 };
 
 void knobs_io_forms(__u8 forms[IO_CALLS])
@@ -32,7 +30,8 @@ void knobs_io_forms(__u8 forms[IO_CALLS])
 			forms[calls[i].call] = calls[i].form;
 }
 
-static void row_fill(struct event_signature *row, const struct signature *s, enum proto_number number)
+static void row_fill(struct event_signature *row, const struct signature *s,
+		     enum proto_number number)
 {
 	bool line = protos[number]->framing == PROTO_LINE;
 

@@ -60,7 +60,8 @@ static int attach_all(struct kern *k)
 {
 	struct bpf_program *prog;
 
-	bpf_object__for_each_program(prog, k->skel->obj) {
+	bpf_object__for_each_program(prog, k->skel->obj)
+	{
 		struct kern_program *p = &k->programs[k->program_count];
 
 		if (!bpf_program__autoload(prog))
@@ -147,7 +148,7 @@ struct kern *kern_new(const struct kern_options *o, char *why, size_t why_size)
 	}
 	libbpf_set_print(kern_print);
 	for (size_t i = 0; i < BACKENDS && err; i++) {
-		if (strcmp(o->backend, "auto") && strcmp(o->backend, backends[i].name))
+		if (strcmp(o->backend, "auto") != 0 && strcmp(o->backend, backends[i].name) != 0)
 			continue;
 		known = true;
 		err = backend_try(k, &backends[i], o);
@@ -160,7 +161,8 @@ struct kern *kern_new(const struct kern_options *o, char *why, size_t why_size)
 	if (known)
 		kern_explain(err, o->btf, why, why_size);
 	else
-		snprintf(why, why_size, "backend %s is not in this build: use --backend=auto", o->backend);
+		snprintf(why, why_size, "backend %s is not in this build: use --backend=auto",
+			 o->backend);
 	free(k);
 	return NULL;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What user space reads of the kernel half: ring records, the progress of long responses (shared
- * memory, no system call), counters over all processors, and the connections of each process. All of
- * it is read only; the kernel half never waits for any of it.
+ * memory, no system call), counters over all processors, and the connections of each process. All
+ * of it is read only; the kernel half never waits for any of it.
  */
 #include <errno.h>
 #include <signal.h>
@@ -103,7 +103,7 @@ static struct life_seen *life_seen(struct kern *k, uint32_t pid)
 /* What came since the last look, which is then the last look. */
 static struct event_life life_added(struct life_seen *seen, const struct event_life *now)
 {
-	struct event_life added;
+	struct event_life added = {0};
 	const __u64 *total = (const __u64 *)now;
 	__u64 *before = (__u64 *)&seen->life;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a protocol is to Sonde: a row of constants and three pure functions. Bytes in, struct msg out;
- * no clock, no memory, no I/O, no globals. Results are views into the caller's bytes and live as long
- * as those. A new protocol is one file, one row in protos.h, and data folders of tests.
+ * What a protocol is to Sonde: a row of constants and three pure functions. Bytes in, struct msg
+ * out; no clock, no memory, no I/O, no globals. Results are views into the caller's bytes and live
+ * as long as those. A new protocol is one file, one row in protos.h, and data folders of tests.
  */
 #ifndef SONDE_PROTO_H
 #define SONDE_PROTO_H
@@ -34,26 +34,27 @@ enum msg_id {
 
 struct msg {
 	/* in: */
-	bool cut;	  /* no further bytes of this head will come: make do with what is there */
+	bool cut; /* no further bytes of this head will come: make do with what is there */
 	struct str request_op; /* parsing a response: the operation it answers, if known */
 	/* out: */
 	enum msg_kind kind;
-	uint64_t key; /* 0: answers come in order */
+	uint64_t key;	   /* 0: answers come in order */
 	struct str op;	   /* method */
 	struct str target; /* path without query and fragment */
 	struct str host;   /* without port */
 	uint16_t status;   /* 0 in requests */
 	struct str ids[ID_COUNT];
-	uint32_t head_bytes; /* of the consumed ones; 0 if the head's end was not seen (only with cut) */
+	uint32_t head_bytes; /* of the consumed ones; 0 if the head's end was not seen (only with
+				cut) */
 	enum msg_end end;
 	uint64_t body_left; /* with MSG_END_LENGTH: bytes of the body beyond the consumed ones */
-	bool tunnel;	    /* from here on the connection speaks something else (101, CONNECT 2xx) */
+	bool tunnel; /* from here on the connection speaks something else (101, CONNECT 2xx) */
 };
 
 /* First bytes that give a protocol away; the kernel compares them masked. */
 struct signature {
 	const char *bytes;
-	uint8_t length; /* 1 to 16 */
+	uint8_t length;	 /* 1 to 16 */
 	uint8_t message; /* MSG_REQUEST or MSG_RESPONSE */
 	bool tunnel;	 /* a 2xx answer turns the connection into a tunnel */
 	const char *op;	 /* the operation that it proves, or NULL */
@@ -62,19 +63,22 @@ struct signature {
 enum framing { PROTO_UNSEEN = 0, PROTO_LINE = 1 };
 
 struct proto {
-	const char *name; /* label `protocol`, log field `protocol`, e.g. "http/1" */
+	const char *name;   /* label `protocol`, log field `protocol`, e.g. "http/1" */
 	const char *logger; /* e.g. "sonde.http" */
 	const struct signature *signatures;
 	uint32_t signature_count;
 	enum framing framing;
-	/* Sure enough to call these bytes ours? 0 no, 1 maybe, 2 sure. kind: MSG_REQUEST or MSG_RESPONSE */
+	/* Sure enough to call these bytes ours? 0 no, 1 maybe, 2 sure. kind: MSG_REQUEST or
+	 * MSG_RESPONSE */
 	int (*guess)(struct str head, enum msg_kind kind);
 	/*
-	 * One message from its first byte. Returns the bytes consumed (> 0: its head, and of its body what
-	 * is there), 0 if the head goes on beyond the bytes (never with cut), < 0 if this is not ours.
+	 * One message from its first byte. Returns the bytes consumed (> 0: its head, and of its
+	 * body what is there), 0 if the head goes on beyond the bytes (never with cut), < 0 if this
+	 * is not ours.
 	 */
 	int64_t (*parse)(enum msg_kind kind, struct str bytes, struct msg *msg);
-	/* With MSG_END_MARK: are these the last bytes of a message? tail: up to 8, most recent last. */
+	/* With MSG_END_MARK: are these the last bytes of a message? tail: up to 8, most recent
+	 * last. */
 	bool (*ends)(struct str tail);
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The signatures of all protocols as numbered rows, the same for the kernel half and for whoever reads
- * its records. Row 0 is the kernel's own rule: any token method, of the first line protocol.
+ * The signatures of all protocols as numbered rows, the same for the kernel half and for whoever
+ * reads its records. Row 0 is the kernel's own rule: any token method, of the first line protocol.
  */
 #ifndef SONDE_ROWS_H
 #define SONDE_ROWS_H

@@ -21,8 +21,8 @@ struct who_service_rule { /* --service PORT=NAME */
 struct who_options {
 	const struct who_service_rule *services; /* borrowed, for the life of struct who */
 	unsigned service_count;
-	uint32_t process_max;	  /* processes remembered */
-	const char *procfs;	  /* "/proc" */
+	uint32_t process_max; /* processes remembered */
+	const char *procfs;   /* "/proc" */
 };
 
 struct who *who_new(const struct who_options *options); /* NULL: no memory */
@@ -51,7 +51,8 @@ const struct table *who_table(const struct who *w); /* for sonde_table_* */
  */
 size_t who_program(struct str args, char *name, size_t size);
 
-/* The systemd unit in a /proc/PID/cgroup text, without ".service"; pure; absent if there is none. */
+/* The systemd unit in a /proc/PID/cgroup text, without ".service"; pure; absent if there is none.
+ */
 struct str who_unit(struct str cgroup);
 
 #endif
