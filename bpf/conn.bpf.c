@@ -203,6 +203,47 @@ static __always_inline bool conn_first(struct hit *hit, struct conn *c)
 	return true;
 }
 
+void conn_close(struct conn *c)
+{
+	const struct half *request = &c->half[MESSAGE_REQUEST];
+	const struct half *response = &c->half[MESSAGE_RESPONSE];
+	__u64 now = bpf_ktime_get_ns();
+	struct event_close *e;
+
+	if (!(c->flags & CONN_OPENED))
+		return;
+	c->flags &= ~CONN_OPENED;
+	e = emit_reserve(sizeof(*e));
+	if (!e)
+		return;
+	emit_head_of(&e->head, EVENT_CLOSE, now, c);
+	e->requests = request->count;
+	e->responses = response->count;
+	e->request_time = request->time;
+	e->request_bytes = request->bytes;
+	e->response_time = response->last;
+	e->response_bytes = response->bytes;
+	e->tail = response->tail;
+	e->closer = c->closer;
+	e->row = request->row;
+	emit_submit(e, now);
+}
+
+int conn_end_read(struct sock *sk, int flags)
+{
+	struct conn *c;
+
+	if (sk->__sk_common.skc_family != AF_UNIX || flags & MSG_PEEK)
+		return 0;
+	c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	/* a client may have shut its side down and still wait for the answer */
+	if (c && c->half[MESSAGE_REQUEST].count == c->half[MESSAGE_RESPONSE].count) {
+		c->closer = CLOSER_PEER;
+		conn_close(c);
+	}
+	return 0;
+}
+
 int conn_moved(struct sock *sk, int moved, __u32 dir, int flags)
 {
 	struct hit hit = {.moved = moved, .dir = dir};

@@ -16,4 +16,11 @@ int conn_moved(struct sock *sk, int moved, __u32 dir, int flags)
  */
 struct conn *conn_make(struct sock *sk) __attribute__((visibility("hidden")));
 
+/* The connection is over: says so once, if it was ever opened. */
+void conn_close(struct conn *c) __attribute__((visibility("hidden")));
+
+/* The peer's end of the stream was read. Only unix sockets need it: they have no other sign of an
+ * end. */
+int conn_end_read(struct sock *sk, int flags) __attribute__((visibility("hidden")));
+
 #endif

@@ -48,28 +48,6 @@ static __always_inline void life_closer(struct sock *sk, __u8 closer)
 		c->closer = closer;
 }
 
-static __always_inline void life_close_record(struct conn *c)
-{
-	const struct half *request = &c->half[MESSAGE_REQUEST];
-	const struct half *response = &c->half[MESSAGE_RESPONSE];
-	struct event_close *e = emit_reserve(sizeof(*e));
-	__u64 now = bpf_ktime_get_ns();
-
-	if (!e)
-		return;
-	emit_head_of(&e->head, EVENT_CLOSE, now, c);
-	e->requests = request->count;
-	e->responses = response->count;
-	e->request_time = request->time;
-	e->request_bytes = request->bytes;
-	e->response_time = response->last;
-	e->response_bytes = response->bytes;
-	e->tail = response->tail;
-	e->closer = c->closer;
-	e->row = request->row;
-	emit_submit(e, now);
-}
-
 static __always_inline void life_closed(struct sock *sk, int old_state)
 {
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
@@ -80,9 +58,7 @@ static __always_inline void life_closed(struct sock *sk, int old_state)
 		life_add(c->tgid, LIFE_CONNECT_FAILED);
 	if (old_state == TCP_ESTABLISHED && !c->closer)
 		c->closer = CLOSER_RESET;
-	if (c->flags & CONN_OPENED)
-		life_close_record(c);
-	c->flags &= ~CONN_OPENED;
+	conn_close(c);
 }
 
 SEC("tp_btf/inet_sock_set_state")

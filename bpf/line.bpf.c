@@ -17,6 +17,7 @@
 
 #define TAIL_BYTES   8
 #define CRLF_CRLF    0x0a0d0a0d
+#define CONTINUE     "HTTP/1.1 100 Continue\r\n\r\n"
 #define HEAD_VECTORS 4 /* buffers of one call that a head may be spread over */
 
 /* Part of a hit: one buffer of it. */
@@ -40,10 +41,18 @@ static __always_inline int window_read(struct window *w, const struct part *p)
 	return bpf_probe_read_user(w->byte, n, (void *)p->addr);
 }
 
-/* The three digits of a status line's code, as text: byte 9 is the first. */
-static __always_inline bool window_is_interim(const struct window *w)
+/*
+ * An answer that does not end the exchange: the three digits of the status begin at byte 9, and 101
+ * is none. A 100 is often followed by the answer proper in the same hit; then that is what begins.
+ */
+static __always_inline bool line_is_interim(const struct window *w, const struct event_data *e,
+					    __u32 captured)
 {
-	return w->byte[9] == '1' && !(w->byte[10] == '0' && w->byte[11] == '1');
+	const __u8 *after = e ? e->bytes + sizeof(CONTINUE) - 1 : NULL;
+
+	if (w->byte[9] != '1' || (w->byte[10] == '0' && w->byte[11] == '1'))
+		return false;
+	return !after || captured < sizeof(CONTINUE) + 8 || after[0] != 'H' || after[5] != '1';
 }
 
 static __always_inline __u32 line_kind(const struct conn *c, __u32 dir)
@@ -194,18 +203,52 @@ static __always_inline void line_tail(struct event_data *e, struct half *h, cons
 		h->capturing = 0;
 }
 
+/* After 101, or 2xx to a CONNECT, the connection speaks something else. */
 static __always_inline void line_tunnel(struct conn *c, const struct window *w, __u32 kind)
 {
-	bool switching = w->byte[9] == '1'; /* interim was handled, so this is 101 */
+	bool switching = w->byte[9] == '1' && w->byte[10] == '0' && w->byte[11] == '1';
+	bool connected = w->byte[9] == '2' && signature(c->half[MESSAGE_REQUEST].row)->tunnel;
 
-	if (kind == MESSAGE_RESPONSE &&
-	    (switching || (w->byte[9] == '2' && signature(c->half[MESSAGE_REQUEST].row)->tunnel)))
+	if (kind == MESSAGE_RESPONSE && (switching || connected))
 		c->flags |= CONN_MUTED;
 }
 
+/* The part's first bytes into the record, at most n of them; returns how many there are. */
+static __always_inline __u32 line_capture(struct event_data *e, const struct part *p, __u32 n,
+					  const __u32 class)
+{
+	*(__u64 *)e->bytes = *(__u64 *)(e->bytes + 8) = 0;
+	if (n > class)
+		n = class;
+	/* clang 14 loses the bound when it spills; the verifier has to see it here */
+	asm volatile("" : "+r"(n));
+	if (n <= class && !bpf_probe_read_user(e->bytes, n, (void *)p->addr))
+		return n;
+	count(COUNT_UNREADABLE);
+	return 0;
+}
+
+static __always_inline int line_match(const struct window *w, __u32 kind)
+{
+	int row = window_match(w->word[0], w->word[1]);
+
+	if (row == ROW_NONE && kind == MESSAGE_REQUEST &&
+	    window_is_token_line(w->word[0], w->word[1]))
+		return ROW_TOKEN;
+	return row != ROW_NONE && signature(row)->message == kind ? row : ROW_NONE;
+}
+
+static __always_inline void line_lost(struct half *h, __u32 kind, bool start)
+{
+	count(COUNT_RING_FULL);
+	if (start && kind == MESSAGE_RESPONSE)
+		count(COUNT_RESPONSES_LOST);
+	h->capturing = 0;
+}
+
 /*
- * One message's start, or (with start false) more of its head, in a record of at most `class`
- * bytes. Returns whether the part was taken.
+ * A message's start, or (with start false) more of its head, in a record of at most `class` bytes.
+ * Without a record the state moves all the same. Returns whether the part was taken.
  */
 static __always_inline bool line_emit(struct hit *hit, struct conn *c, const struct part *p,
 				      __u32 kind, bool start, const __u32 class)
@@ -213,48 +256,28 @@ static __always_inline bool line_emit(struct hit *hit, struct conn *c, const str
 	struct half *h = &c->half[kind & 1];
 	struct event_data *e = bpf_ringbuf_reserve(&ring, sizeof(*e) + class + TAIL_BYTES, 0);
 	__u32 room = start ? capture_bytes : capture_bytes - h->captured;
-	__u32 n = p->len < room ? p->len : room;
+	__u32 n = e ? line_capture(e, p, p->len < room ? p->len : room, class) : 0;
 	struct window w;
 	__u8 flags = 0;
-	int row;
 
-	if (n > class)
-		n = class;
-	if (e) {
-		*(__u64 *)e->bytes = *(__u64 *)(e->bytes + 8) = 0;
-		/* clang 14 loses the bound when it spills; see to it that the verifier sees it here
-		 */
-		asm volatile("" : "+r"(n));
-		if (n > class || bpf_probe_read_user(e->bytes, n, (void *)p->addr)) {
-			count(COUNT_UNREADABLE);
-			n = 0;
-		}
-	}
 	if (start) {
-		if (e) {
-			w.word[0] = *(__u64 *)e->bytes;
-			w.word[1] = *(__u64 *)(e->bytes + 8);
-		} else {
+		int row;
+
+		if (e)
+			w = *(struct window *)e->bytes;
+		else
 			window_read(&w, p);
-		}
-		row = window_match(w.word[0], w.word[1]);
-		if (row == ROW_NONE && kind == MESSAGE_REQUEST &&
-		    window_is_token_line(w.word[0], w.word[1]))
-			row = ROW_TOKEN;
-		if (row == ROW_NONE || signature(row)->message != kind ||
-		    (kind == MESSAGE_RESPONSE && window_is_interim(&w))) {
+		row = line_match(&w, kind);
+		if (row == ROW_NONE || (kind == MESSAGE_RESPONSE && line_is_interim(&w, e, n))) {
 			if (e)
 				bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
-			return row != ROW_NONE && kind == MESSAGE_RESPONSE; /* interim: taken */
+			return row != ROW_NONE;
 		}
 		flags = line_begin(hit, c, p, kind, row);
 		line_tunnel(c, &w, kind);
 	}
 	if (!e) {
-		count(COUNT_RING_FULL);
-		if (start && kind == MESSAGE_RESPONSE)
-			count(COUNT_RESPONSES_LOST);
-		h->capturing = 0;
+		line_lost(h, kind, start);
 		return true;
 	}
 	line_fill(e, hit, c, p, kind, flags);

@@ -16,6 +16,8 @@ int BPF_PROG(sock_sent, struct sock *sk, int result, int flags)
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(sock_received, struct sock *sk, int result, int flags)
 {
+	if (!result)
+		return conn_end_read(sk, flags);
 	return result > 0 ? conn_moved(sk, result, DIR_IN, flags) : 0;
 }
 

@@ -18,6 +18,7 @@ struct exchange {
 	uint32_t response_head;	  /* bytes; 0 unknown */
 	uint64_t response_wanted; /* with MSG_END_LENGTH: head and body */
 	uint64_t response_moved;  /* head and body so far */
+	uint64_t response_base;	  /* bytes that the kernel counts for it but came before it */
 	uint32_t request_head;	  /* bytes; 0 unknown */
 	uint64_t request_moved;	  /* head and body; 0 unknown */
 	uint64_t request_body;	  /* as the head says; REQUEST_SIZE_UNKNOWN */
@@ -36,6 +37,7 @@ struct answer {
 	uint64_t time; /* of the first byte */
 	uint64_t last; /* of the last one so far */
 	uint64_t moved;
+	uint64_t base; /* bytes of the same hit before this response */
 	uint64_t tail;
 	uint64_t request_time;
 	uint64_t request_bytes;

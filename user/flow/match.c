@@ -154,6 +154,7 @@ static void answer_fill(struct exchange *x, const struct msg *msg, const struct 
 	x->response_txn = a->txn;
 	x->response_head = msg->head_bytes;
 	x->response_moved = a->moved;
+	x->response_base = a->base;
 	x->response_wanted = consumed + msg->body_left;
 	x->end = msg->end;
 	if (!x->request_moved)
@@ -190,6 +191,7 @@ static void early_pair(struct flow *f, struct conn *c, struct exchange *x)
 		x->response_txn = x->request.txn;
 		x->response_head = early->response_head;
 		x->response_moved = early->response_moved;
+		x->response_base = early->response_base;
 		x->response_wanted = early->response_wanted;
 		x->end = early->end;
 		answering_start(f, c, x, c->answer.tail);
@@ -256,9 +258,9 @@ void match_progress(struct flow *f, struct conn *c, uint64_t time, uint64_t move
 {
 	struct exchange *x = c->answering;
 
-	if (!x || moved <= x->response_moved)
+	if (!x || moved <= x->response_base + x->response_moved)
 		return;
-	x->response_moved = moved;
+	x->response_moved = moved - x->response_base;
 	x->request.end = time;
 	if (complete(c, x, tail))
 		match_finish(f, c);

@@ -161,6 +161,7 @@ static struct str responses(struct flow *f, struct conn *c, struct answer *a, st
 		}
 		if (!bytes.n)
 			return bytes;
+		a->base += (uint64_t)n;
 		a->moved = moved > (uint64_t)n ? moved - (uint64_t)n : bytes.n;
 	}
 }
@@ -212,7 +213,9 @@ void stream_response(struct flow *f, struct conn *c, const struct event_data *e,
 		bytes = piece_view(*piece);
 	} else {
 		if (c->answering)
-			match_progress(f, c, e->head.time, c->answering->response_moved + e->moved,
+			match_progress(f, c, e->head.time,
+				       c->answering->response_base + c->answering->response_moved +
+					       e->moved,
 				       e->tail);
 		return;
 	}
