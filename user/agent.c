@@ -181,6 +181,7 @@ static int make_rooms(struct agent *a, const struct options *o)
 	clock_sync(&a->clock);
 	s->start_time = (double)clock_wall(&a->clock, clock_monotonic()) / NS_PER_SECOND;
 	s->ring_bytes = o->ring_size;
+	s->probe_times = o->bpf_stats;
 	s->metrics = metrics_new(&(struct metrics_options){.series_max = o->series_max,
 							   .routes_max = o->routes_max,
 							   .series_ttl_ns = o->series_ttl_ns});

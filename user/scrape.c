@@ -34,8 +34,11 @@ static void programs(const struct scrape *s, struct selfstat *self, struct selfs
 	self->program_count = kern_program_count(s->kern);
 	if (self->program_count > PROGRAMS_MAX)
 		self->program_count = PROGRAMS_MAX;
-	for (unsigned i = 0; i < self->program_count; i++)
-		rows[i].name = kern_program(s->kern, i, &rows[i].attached);
+	for (unsigned i = 0; i < self->program_count; i++) {
+		struct kern_program_info p = kern_program(s->kern, i);
+
+		rows[i] = (struct selfstat_program){p.name, p.attached, p.run_ns};
+	}
 }
 
 static void tables(const struct scrape *s, struct selfstat *self, const struct table **rows)
@@ -87,6 +90,7 @@ void scrape_write(struct scrape *s, struct prom *p)
 		.backend = kern_backend(s->kern),
 		.start_time = s->start_time,
 		.ring_bytes = s->ring_bytes,
+		.probe_times = s->probe_times,
 		.kernel = counters,
 		.log_lines = jsonlog_lines(s->jsonlog),
 		.log_lines_dropped = jsonlog_dropped(s->jsonlog),

@@ -3,6 +3,7 @@
 #ifndef SONDE_SCRAPE_H
 #define SONDE_SCRAPE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct prom;
@@ -15,6 +16,7 @@ struct scrape {
 	struct jsonlog *jsonlog;
 	double start_time; /* seconds since 1970 */
 	uint64_t ring_bytes;
+	bool probe_times; /* --bpf-stats */
 };
 
 void scrape_write(struct scrape *s, struct prom *p); /* everything on /metrics, to the end */

@@ -29,8 +29,15 @@ struct kern *kern_new(const struct kern_options *options, char *why, size_t why_
 void kern_free(struct kern *k); /* NULL-safe; detaches everything */
 
 const char *kern_backend(const struct kern *k);
+
+struct kern_program_info {
+	const char *name;
+	bool attached;
+	uint64_t run_ns; /* 0 unless kern_options.stats */
+};
+
 unsigned kern_program_count(const struct kern *k);
-const char *kern_program(const struct kern *k, unsigned i, bool *attached);
+struct kern_program_info kern_program(const struct kern *k, unsigned i);
 
 int kern_ring_fd(const struct kern *k); /* readable when a quarter of the ring is filled */
 /* Hands every waiting record to the intake; returns how many, or -errno. */

@@ -30,10 +30,15 @@ unsigned kern_program_count(const struct kern *k)
 	return k->program_count;
 }
 
-const char *kern_program(const struct kern *k, unsigned i, bool *attached)
+struct kern_program_info kern_program(const struct kern *k, unsigned i)
 {
-	*attached = k->programs[i].link;
-	return k->programs[i].name;
+	const struct kern_program *p = &k->programs[i];
+	struct bpf_prog_info info = {0};
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(p->fd, &info, &size))
+		info.run_time_ns = 0;
+	return (struct kern_program_info){p->name, p->link, info.run_time_ns};
 }
 
 int kern_ring_record(void *ctx, void *record, size_t size)

@@ -100,6 +100,17 @@ static void programs(const struct source *s, const struct row *row)
 		labelled(s, row, "program", program->name, program->attached);
 }
 
+static void probe_seconds(const struct source *s, const struct row *row)
+{
+	const struct selfstat_program *program = s->self->programs;
+
+	for (unsigned i = 0; s->self->probe_times && i < s->self->program_count; i++, program++) {
+		const struct prom_label labels[] = {{"program", str_of(program->name)}};
+
+		prom_double(s->prom, &row->family, labels, 1, (double)program->run_ns / 1e9);
+	}
+}
+
 static void table_entries(const struct source *s, const struct row *row)
 {
 	for (unsigned i = 0; i < s->self->table_count; i++)
@@ -159,6 +170,9 @@ static const struct row rows[] = {
 	{{"sonde_programs_attached", PROM_GAUGE, NULL,
 	  "Whether a BPF program is attached."},
 	 programs, 0},
+	{{"sonde_probe_seconds_total", PROM_COUNTER, "seconds",
+	  "Time spent in a BPF program; only with --bpf-stats."},
+	 probe_seconds, 0},
 	{{"sonde_ring_bytes", PROM_GAUGE, "bytes",
 	  "Size of the ring buffer between kernel and agent."},
 	 OF_AGENT(ring_bytes)},

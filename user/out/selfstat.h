@@ -14,6 +14,7 @@ struct table;
 struct selfstat_program {
 	const char *name;
 	bool attached;
+	uint64_t run_ns;
 };
 
 /*
@@ -43,6 +44,7 @@ struct selfstat {
 	uint64_t log_lines, log_lines_dropped;
 	uint64_t series, series_overflows;
 
+	bool probe_times; /* --bpf-stats: run_ns of programs is known */
 	const struct selfstat_program *programs;
 	unsigned program_count;
 	const struct table *const *tables;
