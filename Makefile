@@ -73,7 +73,7 @@ $(OUT)/sonde: $(OBJ)
 $(OUT)/user/%.o: user/%.c | $(SKELETON)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(CPPFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(CPPFLAGS) -MD -MP -c $< -o $@
 
 $(OUT)/bpf/%.o: bpf/%.c
 	$(call say,BPF,$<)
@@ -96,7 +96,7 @@ install: build
 $(OUT)/san/user/%.o: user/%.c | $(SKELETON)
 	$(call say,CC-SAN,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 $(SANITIZE) $(WARNINGS) $(CPPFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) -std=gnu11 $(SANITIZE) $(WARNINGS) $(CPPFLAGS) -MD -MP -c $< -o $@
 
 $(OUT)/san/libsonde.a: $(SAN_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -104,7 +104,7 @@ $(OUT)/san/libsonde.a: $(SAN_OBJ)
 $(OUT)/unit/%: tests/unit/%.c $(OUT)/san/libsonde.a
 	$(call say,UNIT,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 $(SANITIZE) $(WARNINGS) $(CPPFLAGS) -MMD -MP $< $(OUT)/san/libsonde.a $(LDLIBS) -lcmocka -o $@
+	$(Q)$(CC) -std=gnu11 $(SANITIZE) $(WARNINGS) $(CPPFLAGS) -MD -MP $< $(OUT)/san/libsonde.a $(LDLIBS) -lcmocka -o $@
 
 $(OUT)/tests/%: tests/*/%.c
 	$(call say,TOOL,$@)

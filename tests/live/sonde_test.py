@@ -17,6 +17,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -290,6 +291,11 @@ def end_process(process):
             process.wait()
     if process.stdout:
         process.stdout.close()
+
+
+def exit_on_sigterm():
+    """So that a run that is ended from outside also ends what it started."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 def free_port():

@@ -82,7 +82,8 @@ def test_restart_under_load(live):
 def programs_held(pid):
     """Ids of the BPF programs to which a process has descriptors."""
     files = pathlib.Path(f"/proc/{pid}/fdinfo").iterdir()
-    return {int(n) for file in files for n in re.findall(r"^prog_id:\s*(\d+)", file.read_text(), re.M)}
+    text = "\n".join(file.read_text() for file in files)
+    return {int(number) for number in re.findall(r"^prog_id:\s*(\d+)", text, re.M)}
 
 
 def programs_loaded():

@@ -96,7 +96,9 @@ void stream_answer(struct flow *f, struct conn *c, struct str bytes, bool cut);
 
 /* match.c */
 struct exchange *match_request(struct flow *f, struct conn *c, const struct event_data *e);
-void match_filled(struct flow *f, struct conn *c, struct exchange *x); /* its head was parsed */
+void match_filled(struct flow *f, struct conn *c, struct exchange *x);	   /* its head was parsed */
+void match_answer(struct flow *f, struct conn *c, const struct answer *a); /* a response begins */
+struct str match_op(const struct conn *c, const struct answer *a); /* absent if nobody knows */
 void match_response(struct flow *f, struct conn *c, const struct msg *msg, const struct answer *a,
 		    uint64_t consumed);
 void match_progress(struct flow *f, struct conn *c, uint64_t time, uint64_t moved, uint64_t tail);

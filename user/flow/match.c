@@ -72,10 +72,8 @@ static struct exchange *exchange_start(struct flow *f, struct conn *c, uint32_t 
 {
 	struct exchange *x = exchange_new(f);
 
-	if (!x) {
-		f->stats.lost[c->protocol][LOST_EVICTED]++;
+	if (!x)
 		return NULL;
-	}
 	x->request.conn = c->id;
 	x->request.role = c->role;
 	x->request.proto = protos[c->protocol];
@@ -145,8 +143,8 @@ static bool complete(const struct conn *c, const struct exchange *x, uint64_t ta
 }
 
 /* What a response's head and record say, into the exchange that it answers. */
-static void answer_fill(struct exchange *x, const struct msg *msg, const struct answer *a,
-			uint64_t consumed)
+static void answer_fill(const struct conn *c, struct exchange *x, const struct msg *msg,
+			const struct answer *a, uint64_t consumed)
 {
 	x->request.status = msg->status;
 	x->request.first_byte = a->time;
@@ -157,7 +155,7 @@ static void answer_fill(struct exchange *x, const struct msg *msg, const struct 
 	x->response_base = a->base;
 	x->response_wanted = consumed + msg->body_left;
 	x->end = msg->end;
-	if (!x->request_moved)
+	if (!c->pipelined) /* else they are of all requests that came together */
 		x->request_moved = a->request_bytes;
 	trace_request_id(&x->request, msg->ids);
 }
@@ -175,51 +173,76 @@ static void answering_start(struct flow *f, struct conn *c, struct exchange *x, 
 	wait_start(f, c);
 }
 
-/* The response came first: see above. */
-static void early_pair(struct flow *f, struct conn *c, struct exchange *x)
+/* Nobody asked for it. */
+static void early_drop(struct flow *f, struct conn *c)
+{
+	f->stats.unpaired[c->protocol] += !!c->early;
+	exchange_free(f, c->early);
+	c->early = NULL;
+}
+
+/* The response may have come first: see above. */
+void match_filled(struct flow *f, struct conn *c, struct exchange *x)
 {
 	struct exchange *early = c->early;
 
 	if (!early)
 		return;
-	c->early = NULL;
-	if ((int32_t)(c->early_ack - x->seq) > 0 && x == c->first) {
-		queue_pop(c);
-		x->request.status = early->request.status;
-		x->request.first_byte = early->request.first_byte;
-		x->request.end = early->request.end;
-		x->response_txn = x->request.txn;
-		x->response_head = early->response_head;
-		x->response_moved = early->response_moved;
-		x->response_base = early->response_base;
-		x->response_wanted = early->response_wanted;
-		x->end = early->end;
-		answering_start(f, c, x, c->answer.tail);
-	} else {
-		f->stats.unpaired[c->protocol]++;
+	if ((int32_t)(c->early_ack - x->seq) <= 0 || x != c->first) {
+		early_drop(f, c);
+		return;
 	}
+	c->early = NULL;
+	queue_pop(c);
+	x->request.status = early->request.status;
+	x->request.first_byte = early->request.first_byte;
+	x->request.end = early->request.end;
+	x->response_txn = x->request.txn;
+	x->response_head = early->response_head;
+	x->response_moved = early->response_moved;
+	x->response_base = early->response_base;
+	x->response_wanted = early->response_wanted;
+	x->end = early->end;
+	if (!x->request.length.request_id)
+		request_set(&x->request, request_id, request_str(&early->request, request_id));
 	exchange_free(f, early);
+	answering_start(f, c, x, c->answer.tail);
 }
 
-void match_filled(struct flow *f, struct conn *c, struct exchange *x)
+/* Requests before number txn: the kernel has counted their responses itself, since the records
+ * found no room. */
+static void queue_drop(struct flow *f, struct conn *c, uint32_t txn)
 {
-	early_pair(f, c, x);
-}
-
-/* Requests whose responses the kernel has counted itself, since their records found no room. */
-static void queue_sync(struct flow *f, struct conn *c, const struct answer *a)
-{
-	while (!c->pipelined && !a->unpaired && c->first &&
-	       (int32_t)(a->txn - c->first->request.txn) > 0)
+	while (!c->pipelined && c->first && (int32_t)(txn - c->first->request.txn) > 0)
 		end(f, c, queue_pop(c), false);
+}
+
+void match_answer(struct flow *f, struct conn *c, const struct answer *a)
+{
+	match_finish(f, c);
+	early_drop(f, c);
+	if (!a->unpaired)
+		queue_drop(f, c, a->txn);
+}
+
+/* The request that this response answers is the oldest; else its record was lost. */
+static bool answers_first(const struct conn *c, const struct answer *a)
+{
+	return c->first && (c->pipelined || a->unpaired || c->first->request.txn == a->txn);
+}
+
+struct str match_op(const struct conn *c, const struct answer *a)
+{
+	if (answers_first(c, a))
+		return request_str(&c->first->request, op);
+	return a->unpaired ? (struct str){0} : proto_row_op(a->row);
 }
 
 static struct exchange *answered(struct flow *f, struct conn *c, const struct answer *a)
 {
 	struct exchange *x;
 
-	queue_sync(f, c, a);
-	if (c->first && (c->pipelined || a->unpaired || c->first->request.txn == a->txn))
+	if (answers_first(c, a))
 		return queue_pop(c);
 	if (a->unpaired && c->role != ROLE_CLIENT) {
 		f->stats.unpaired[c->protocol]++;
@@ -228,7 +251,9 @@ static struct exchange *answered(struct flow *f, struct conn *c, const struct an
 	x = exchange_start(f, c, a->pid, a->tid, a->txn,
 			   a->request_time ? a->request_time : a->time);
 	if (x)
-		request_set(&x->request, op, proto_row_op(a->row));
+		request_set(&x->request, op, match_op(c, a));
+	else
+		f->stats.lost[c->protocol][LOST_EVICTED]++;
 	return x;
 }
 
@@ -242,11 +267,9 @@ void match_response(struct flow *f, struct conn *c, const struct msg *msg, const
 	x = answered(f, c, a);
 	if (!x)
 		return;
-	answer_fill(x, msg, a, consumed);
+	answer_fill(c, x, msg, a, consumed);
 	if (a->unpaired && !asked) {
-		if (c->early)
-			f->stats.unpaired[c->protocol]++;
-		exchange_free(f, c->early);
+		early_drop(f, c);
 		c->early = x;
 		c->early_ack = a->ack;
 		return;
@@ -258,7 +281,8 @@ void match_progress(struct flow *f, struct conn *c, uint64_t time, uint64_t move
 {
 	struct exchange *x = c->answering;
 
-	if (!x || moved <= x->response_base + x->response_moved)
+	/* what is older was of another response with this number, or is in the sum already */
+	if (!x || moved <= x->response_base + x->response_moved || time < x->request.end)
 		return;
 	x->response_moved = moved - x->response_base;
 	x->request.end = time;
@@ -286,8 +310,10 @@ static void close_lost(struct flow *f, struct conn *c, const struct event_close 
 	if (c->first || c->pipelined || e->requests <= e->responses || !e->row)
 		return;
 	x = exchange_start(f, c, e->head.tgid, e->head.tid, e->requests, e->request_time);
-	if (!x)
+	if (!x) {
+		f->stats.lost[c->protocol][LOST_EVICTED]++;
 		return;
+	}
 	request_set(&x->request, op, proto_row_op(e->row));
 	begin(f, c, x);
 	*c->last = x;
@@ -298,22 +324,20 @@ void match_close(struct flow *f, struct conn *c, const struct event_close *e)
 {
 	struct exchange *x = c->answering;
 
-	if (x && e->responses == x->response_txn)
+	if (x && e->responses == x->response_txn) {
 		match_progress(f, c, e->response_time, e->response_bytes, e->tail);
-	if (c->answering) {
-		if (c->answering->end == MSG_END_LENGTH)
-			c->answering->request.error = REQUEST_ABORTED;
-		match_finish(f, c);
+		if (c->answering && x->end == MSG_END_LENGTH)
+			x->request.error = REQUEST_ABORTED;
 	}
+	match_finish(f, c);
+	queue_drop(f, c, e->responses + 1);
 	close_lost(f, c, e);
 	while ((x = queue_pop(c))) {
 		x->request.error = REQUEST_ABORTED;
 		x->request.end = e->head.time;
 		end(f, c, x, true);
 	}
-	f->stats.unpaired[c->protocol] += !!c->early;
-	exchange_free(f, c->early);
-	c->early = NULL;
+	early_drop(f, c);
 }
 
 void match_forget(struct flow *f, struct conn *c)
@@ -325,6 +349,5 @@ void match_forget(struct flow *f, struct conn *c)
 		f->stats.lost[c->protocol][LOST_EVICTED] += x->begun;
 		end(f, c, x, false);
 	}
-	exchange_free(f, c->early);
-	c->early = NULL;
+	early_drop(f, c);
 }

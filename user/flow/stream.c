@@ -64,18 +64,20 @@ static struct str requests(struct flow *f, struct conn *c, const struct event_da
 
 		if (n == 0)
 			return bytes;
-		if (n < 0) {
+		if (n < 0)
 			f->stats.parse_errors[c->protocol] += !(*x)->tentative;
-			return (struct str){0};
-		}
-		fill(*x, &msg, (uint64_t)n);
+		else
+			fill(*x, &msg, (uint64_t)n);
 		match_filled(f, c, *x);
+		if (n < 0)
+			return (struct str){0};
 		bytes = str_from(bytes, (size_t)n);
 		if (!e || msg.end != MSG_END_HERE || !proto->guess(bytes, MSG_REQUEST))
 			return (struct str){0};
 		*x = match_request(f, c, e);
 		if (!*x)
 			return (struct str){0};
+		request_set(&(*x)->request, op, (struct str){0}); /* the row is of the first one */
 		c->pipelined = true;
 	}
 }
@@ -87,16 +89,13 @@ void stream_cut(struct flow *f, struct conn *c, enum event_message message)
 
 	if (!*piece)
 		return;
-	if (message == MESSAGE_REQUEST && x) {
-		c->filling = NULL;
-		requests(f, c, NULL, &x, piece_view(*piece), true);
-	} else if (message == MESSAGE_RESPONSE) {
-		struct piece *p = *piece;
-
-		*piece = NULL;
-		stream_answer(f, c, piece_view(p), true);
-		*piece = p;
+	if (message == MESSAGE_RESPONSE) {
+		stream_answer(f, c, piece_view(*piece), true);
+		return;
 	}
+	c->filling = NULL;
+	if (x)
+		requests(f, c, NULL, &x, piece_view(*piece), true);
 	piece_free(f, piece);
 }
 
@@ -120,13 +119,12 @@ void stream_request(struct flow *f, struct conn *c, const struct event_data *e, 
 	bytes = requests(f, c, e, &x, bytes, bytes.n >= f->options.capture_bytes);
 	if (*piece)
 		(*piece)->n = 0;
-	if (!bytes.p) {
+	if (bytes.p && !piece_keep(f, piece, bytes))
+		bytes = requests(f, c, NULL, &x, bytes, true);
+	if (bytes.p)
+		c->filling = x;
+	else
 		piece_free(f, piece);
-		return;
-	}
-	c->filling = x;
-	if (!piece_keep(f, piece, bytes))
-		stream_cut(f, c, MESSAGE_REQUEST);
 }
 
 /* One or more responses; returns the bytes of a head that goes on, absent if there are none. */
@@ -136,13 +134,10 @@ static struct str responses(struct flow *f, struct conn *c, struct answer *a, st
 	const struct proto *proto = conn_proto(c);
 
 	for (;;) {
-		struct msg msg = {.cut = cut};
+		struct msg msg = {.cut = cut, .request_op = match_op(c, a)};
+		int64_t n = proto->parse(MSG_RESPONSE, bytes, &msg);
 		uint64_t moved = a->moved;
-		int64_t n;
 
-		if (c->first)
-			msg.request_op = request_str(&c->first->request, op);
-		n = proto->parse(MSG_RESPONSE, bytes, &msg);
 		if (n == 0)
 			return bytes;
 		if (n < 0) {
@@ -158,6 +153,7 @@ static struct str responses(struct flow *f, struct conn *c, struct answer *a, st
 		if (msg.kind != MSG_INTERIM) {
 			match_response(f, c, &msg, a, (uint64_t)n);
 			a->unpaired = true;
+			c->pipelined |= bytes.n > 0;
 		}
 		if (!bytes.n)
 			return bytes;
@@ -172,15 +168,13 @@ void stream_answer(struct flow *f, struct conn *c, struct str bytes, bool cut)
 	struct answer a = c->answer;
 
 	bytes = responses(f, c, &a, bytes, cut);
-	c->answer = a;
 	if (*piece)
 		(*piece)->n = 0;
-	if (!bytes.p) {
+	if (bytes.p && !piece_keep(f, piece, bytes))
+		bytes = responses(f, c, &a, bytes, true);
+	c->answer = a;
+	if (!bytes.p)
 		piece_free(f, piece);
-		return;
-	}
-	if (!piece_keep(f, piece, bytes))
-		stream_cut(f, c, MESSAGE_RESPONSE);
 }
 
 void stream_response(struct flow *f, struct conn *c, const struct event_data *e, struct str bytes)
@@ -190,7 +184,6 @@ void stream_response(struct flow *f, struct conn *c, const struct event_data *e,
 	if (e->flags & DATA_START) {
 		stream_cut(f, c, MESSAGE_REQUEST);
 		stream_cut(f, c, MESSAGE_RESPONSE);
-		match_finish(f, c); /* another response begins: the one before it is over */
 		c->answer = (struct answer){
 			.time = e->head.time,
 			.last = e->head.time,
@@ -205,6 +198,7 @@ void stream_response(struct flow *f, struct conn *c, const struct event_data *e,
 			.row = e->row,
 			.unpaired = e->flags & DATA_UNPAIRED,
 		};
+		match_answer(f, c, &c->answer);
 	} else if (*piece) {
 		c->answer.moved += e->moved;
 		c->answer.last = e->head.time;

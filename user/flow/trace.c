@@ -10,28 +10,36 @@
 
 static bool lower_hex(struct str s)
 {
-	bool nonzero = false;
-
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 
 		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
 			return false;
-		nonzero |= c != '0';
 	}
-	return nonzero;
+	return true;
+}
+
+static bool lower_hex_nonzero(struct str s)
+{
+	bool nonzero = false;
+
+	for (size_t i = 0; i < s.n; i++)
+		nonzero |= s.p[i] != '0';
+	return nonzero && lower_hex(s);
 }
 
 static bool traceparent_valid(struct str s)
 {
 	if (s.n < TRACEPARENT_MIN || s.p[2] != '-' || s.p[35] != '-' || s.p[52] != '-')
 		return false;
-	if (s.p[0] == 'f' && s.p[1] == 'f')
-		return false; /* forbidden version */
+	if (!lower_hex((struct str){s.p, 2}) || (s.p[0] == 'f' && s.p[1] == 'f'))
+		return false; /* ff is a forbidden version */
 	if (s.p[0] == '0' && s.p[1] == '0' ? s.n != TRACEPARENT_MIN
 					   : s.n > TRACEPARENT_MIN && s.p[55] != '-')
 		return false; /* later versions may only append */
-	return lower_hex((struct str){s.p + 3, 32}) && lower_hex((struct str){s.p + 36, 16});
+	return lower_hex_nonzero((struct str){s.p + 3, 32}) &&
+	       lower_hex_nonzero((struct str){s.p + 36, 16}) &&
+	       lower_hex((struct str){s.p + 53, 2});
 }
 
 void trace_request_id(struct request *r, const struct str ids[ID_COUNT])
