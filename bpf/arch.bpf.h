@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * The registers of a system call, by architecture. Unlike libbpf's PT_REGS_PARM*_SYSCALL these are
  * typed loads from the kernel's own struct, which cost nothing; arm64 overwrites argument 1 with

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
  * The core that all backends call: whose socket is this, is it ours, and what did this hit do to
  * it.
@@ -175,17 +175,28 @@ static __always_inline void conn_missed(struct hit *hit, struct conn *c)
 static __always_inline bool conn_first(struct hit *hit, struct conn *c)
 {
 	const volatile struct event_signature *s;
-	struct window w = {};
+	struct early *early = &c->early[hit->dir & 1];
+	struct part p = {
+		.addr = hit->iov[0].base, .time = hit->now, .len = hit->moved, .seq = hit->seq};
+	struct window w;
+	__u32 n;
 	int row;
 
-	if (bpf_probe_read_user(w.byte, hit->iov[0].len < SIGNATURE_BYTES ? hit->iov[0].len : 16,
-				(void *)hit->iov[0].base)) {
+	if (hit->iov[0].len < p.len)
+		p.len = hit->iov[0].len;
+	n = window_read(&w, &p, early);
+	if (!n) {
 		count(COUNT_UNREADABLE);
 		return false;
 	}
 	row = window_match(w.word[0], w.word[1]);
 	if (row == ROW_NONE) {
+		if (n < SIGNATURE_BYTES && window_may_match(w.word[0], w.word[1], n)) {
+			early_keep(early, &w, n, &p);
+			return false;
+		}
 		if (!window_is_token_line(w.word[0], w.word[1])) {
+			early->filled = 0;
 			conn_missed(hit, c);
 			return false;
 		}
@@ -217,6 +228,7 @@ void conn_close(struct conn *c)
 	if (!e)
 		return;
 	emit_head_of(&e->head, EVENT_CLOSE, now, c);
+	e->head.tgid = c->tgid; /* this may run in softirq, on anybody's back */
 	e->requests = request->count;
 	e->responses = response->count;
 	e->request_time = request->time;

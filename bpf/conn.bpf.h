@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* What the hooks call. One core serves every backend. */
 #ifndef SONDE_CONN_BPF_H
 #define SONDE_CONN_BPF_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * Records into the ring. Nothing wakes the reader but a quarter of the ring filled, and that at
  * most once a millisecond: a wake-up costs the traced program a hundred times what the record

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * Where the bytes of a hit are. The hook gives a socket and a count; the registers of the system
  * call that is just ending still hold its arguments, and a table by system call number (filled by

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
  * Life of a TCP connection, the same in every backend: who opened it and how long that took, who
  * closed it first, and its end. A connection that carried nothing we know only moves counters.
@@ -58,7 +58,6 @@ static __always_inline void life_closed(struct sock *sk, int old_state)
 		life_add(c->tgid, LIFE_CONNECT_FAILED);
 	if (old_state == TCP_ESTABLISHED && !c->closer)
 		c->closer = CLOSER_RESET;
-	conn_close(c);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -83,6 +82,20 @@ int BPF_PROG(sock_state, struct sock *sk, int old_state, int new_state)
 		life_closed(sk, old_state);
 		break;
 	}
+	return 0;
+}
+
+/*
+ * Not at TCP_CLOSE: a reset can come back while a send is still under way, and the process may read
+ * what had arrived before it. Here the last process has let go.
+ */
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(sock_destroyed, struct sock *sk)
+{
+	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+
+	if (c)
+		conn_close(c);
 	return 0;
 }
 

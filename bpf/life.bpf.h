@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* TCP connections added up by process, in the kernel: exact whatever happens to the ring. */
 #ifndef SONDE_LIFE_BPF_H
 #define SONDE_LIFE_BPF_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * Framing `line`, as the core calls it. These are global functions: the verifier checks each once,
  * by itself, instead of on every path that leads to it, which keeps a load under a tenth of its
@@ -15,11 +15,21 @@
 
 extern const volatile struct event_signature signatures[SIGNATURE_MAX];
 
-struct window { /* the first bytes of a hit */
+struct window { /* the first bytes of a message */
 	union {
 		__u64 word[2];
 		__u8 byte[SIGNATURE_BYTES];
 	};
+};
+
+/* Part of a hit: one buffer of it. */
+struct part {
+	__u64 addr;
+	__u64 time;
+	__u32 len;
+	__u32 seq;
+	__u32 moved; /* by the whole hit, in its first part; else 0 */
+	__u32 unused;
 };
 
 static __always_inline const volatile struct event_signature *signature(int row)
@@ -27,11 +37,82 @@ static __always_inline const volatile struct event_signature *signature(int row)
 	return &signatures[(__u32)row & (SIGNATURE_MAX - 1)];
 }
 
-/* The window travels as two words since memory arguments need kernel 5.12. */
+static __always_inline __u32 line_kind(const struct conn *c, __u32 dir)
+{
+	return (c->role == ROLE_SERVER) == (dir == DIR_IN) ? MESSAGE_REQUEST : MESSAGE_RESPONSE;
+}
+
+/* Is there a request that no response has begun for? */
+static __always_inline bool line_owed(const struct conn *c)
+{
+	return (__s32)(c->half[MESSAGE_REQUEST].count - c->half[MESSAGE_RESPONSE].count) > 0;
+}
+
+/* window.bpf.c. The window travels as two words since memory arguments need kernel 5.12. */
 int window_match(__u64 first, __u64 second); /* a row, or ROW_NONE */
 int window_is_token_line(__u64 first, __u64 second);
+int window_may_match(__u64 first, __u64 second,
+		     __u32 n); /* n < 16 bytes: could more of them match? */
 
-/* The hit's bytes are known (or, with readable 0, only counted); the connection has a role. */
+static __always_inline void early_keep(struct early *early, const struct window *w, __u32 n,
+				       const struct part *p)
+{
+	if (!early->filled) {
+		early->time = p->time;
+		early->seq = p->seq;
+	}
+	early->word[0] = w->word[0];
+	early->word[1] = w->word[1];
+	early->filled = n;
+}
+
+/*
+ * The first 16 bytes of a message that begins with this part or, kept in `early`, before it.
+ * Returns how many there are, 0 if they cannot be read.
+ */
+static __always_inline __u32 window_read(struct window *w, const struct part *p,
+					 struct early *early)
+{
+	__u32 had = early->filled & (SIGNATURE_BYTES - 1);
+	__u32 n = p->len < SIGNATURE_BYTES ? p->len : SIGNATURE_BYTES;
+
+	if (!had) {
+		w->word[0] = w->word[1] = 0;
+		return bpf_probe_read_user(w->byte, n, (void *)p->addr) ? 0 : n;
+	}
+	/* the new bytes stand behind the old ones, the rest is cleared */
+	early->word[2] = early->word[3] = 0;
+	if (bpf_probe_read_user((__u8 *)early->word + had, n, (void *)p->addr))
+		return 0;
+	w->word[0] = early->word[0];
+	w->word[1] = early->word[1];
+	return had + n < SIGNATURE_BYTES ? had + n : SIGNATURE_BYTES;
+}
+
+/* message.bpf.c: a message's start, or more of its head, into a record; true if the part was taken.
+ */
+int message_emit_256(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
+int message_emit_1024(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
+int message_emit_4096(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
+/* Where hits are shorter than a signature: true if the part was kept or began a message with those
+ * before. */
+int message_early(struct hit *hit, struct conn *c, struct part *p, __u32 kind);
+
+/* line.bpf.c: the hit's bytes are known (or, with readable 0, only counted); the connection has a
+ * role. */
 int line_moved(struct hit *hit, struct conn *c, int readable);
+
+#define TAIL_BYTES 8
+
+/* The last bytes that a hit moved. */
+static __always_inline __u64 tail_read(const struct hit *hit)
+{
+	__u32 n = hit->last_len < TAIL_BYTES ? hit->last_len : TAIL_BYTES;
+	__u64 tail = 0;
+
+	/* the last byte stands on top, so a short tail is padded below */
+	bpf_probe_read_user(&tail, n, (void *)(hit->last + hit->last_len - n));
+	return n ? tail << (8 * (TAIL_BYTES - n) & 63) : 0;
+}
 
 #endif

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0) */
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * Every map and knob of the kernel half. Maps are weak so that each object may include this file
  * and the linker keeps one of each; knobs are rodata, set by the loader before the verifier sees
@@ -29,18 +29,27 @@ struct half {
 	__u8 row;
 };
 
+/* First bytes of a message that came in hits shorter than its signature. */
+struct early {
+	__u64 time; /* of the first of them */
+	__u32 seq;
+	__u32 filled;  /* below 16 */
+	__u64 word[4]; /* 16 bytes, and room for what is read behind them */
+};
+
 #define STARTS 4 /* pipelined requests whose times are kept */
 
 struct conn {
 	__u64 id;
 	__u64 born;
 	__u64 connect_time;
-	__u64 ended_bytes;    /* of the response that the last EVENT_END told of */
-	__u64 starts[STARTS]; /* of requests, by transaction number */
-	struct half half[2];  /* by enum event_message */
-	__u32 position[2];    /* by enum event_dir; unix sockets only */
-	__u32 unpaired_ack;   /* see line_pair() */
-	__u32 tgid;	      /* who connected or first used it */
+	__u64 ended_bytes;     /* of the response that the last EVENT_END told of */
+	__u64 starts[STARTS];  /* of requests, by transaction number */
+	struct half half[2];   /* by enum event_message */
+	struct early early[2]; /* by enum event_dir */
+	__u32 position[2];     /* by enum event_dir; unix sockets only */
+	__u32 unpaired_ack;    /* see line_pair() */
+	__u32 tgid;	       /* who connected or first used it */
 	__u8 role;
 	__u8 protocol;
 	__u8 closer;

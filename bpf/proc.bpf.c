@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
  * Processes: what they became and that they ended. The command line is taken along, because a curl
  * is gone before anyone in user space can look at /proc. A thread's end is not a process's: only

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
  * Backend `sock`: the tracepoints that fire once for each send and receive on a socket, whichever
  * system call, sendfile, splice or io_uring it came from (kernel 6.3). They

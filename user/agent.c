@@ -38,6 +38,7 @@ struct agent {
 	struct web *web;
 	struct intake intake;
 	struct clock clock;
+	uint64_t series_ttl_ns;
 	int error; /* that ended the loop */
 };
 
@@ -82,6 +83,7 @@ static const struct owner *request_begun(void *ctx, const struct request *r)
 	bool server = r->role == ROLE_SERVER;
 	const struct owner *owner = who_is(a->scrape.who, r->pid, server ? r->local.port : 0);
 
+	who_hold(owner);
 	if (server)
 		metrics_active(a->scrape.metrics, owner, 1);
 	return owner;
@@ -93,10 +95,11 @@ static void request_done(void *ctx, const struct request *r, bool counted)
 
 	if (r->role == ROLE_SERVER)
 		metrics_active(a->scrape.metrics, r->owner, -1);
-	if (!counted)
-		return;
-	metrics_count(a->scrape.metrics, r);
-	jsonlog_write(a->scrape.jsonlog, r);
+	if (counted) {
+		metrics_count(a->scrape.metrics, r);
+		jsonlog_write(a->scrape.jsonlog, r);
+	}
+	who_release(r->owner);
 }
 
 static bool response_progress(void *ctx, uint64_t conn, struct event_progress *p)
@@ -131,11 +134,18 @@ static void on_tick(void *ctx)
 	}
 }
 
+static void owner_forgotten(void *ctx, const struct owner *owner)
+{
+	metrics_forget(((struct agent *)ctx)->scrape.metrics, owner->id);
+}
+
 static void on_housekeeping(void *ctx)
 {
 	struct agent *a = ctx;
 
 	clock_sync(&a->clock);
+	on_tick(a); /* who came back in a record that waits is not gone */
+	who_forget(a->scrape.who, clock_monotonic(), a->series_ttl_ns, owner_forgotten, a);
 	web_run(a->web);
 }
 
@@ -174,6 +184,20 @@ static void write_page(void *ctx, struct buf *html)
 		   html);
 }
 
+/* Before anything else is opened, so that a closed stdout is not taken for another file. */
+static int make_log(struct agent *a, const struct options *o)
+{
+	a->scrape.jsonlog = jsonlog_new(&(struct jsonlog_options){.fd = STDOUT,
+								  .buffer_bytes = LOG_BUFFER_BYTES,
+								  .node = o->node,
+								  .clock = &a->clock});
+	if (a->scrape.jsonlog)
+		return 0;
+	log_error("sonde.out", "stdout cannot be written (%s): open it, or send it to /dev/null",
+		  strerror(errno));
+	return -EBADF;
+}
+
 static int make_rooms(struct agent *a, const struct options *o)
 {
 	struct scrape *s = &a->scrape;
@@ -181,10 +205,10 @@ static int make_rooms(struct agent *a, const struct options *o)
 	clock_sync(&a->clock);
 	s->start_time = (double)clock_wall(&a->clock, clock_monotonic()) / NS_PER_SECOND;
 	s->ring_bytes = o->ring_size;
+	a->series_ttl_ns = o->series_ttl_ns;
 	s->probe_times = o->bpf_stats;
 	s->metrics = metrics_new(&(struct metrics_options){.series_max = o->series_max,
-							   .routes_max = o->routes_max,
-							   .series_ttl_ns = o->series_ttl_ns});
+							   .routes_max = o->routes_max});
 	s->who = who_new(&(struct who_options){.services = o->services,
 					       .service_count = o->service_count,
 					       .process_max = PROCESSES_MAX,
@@ -199,16 +223,6 @@ static int make_rooms(struct agent *a, const struct options *o)
 	a->loop = loop_new();
 	if (!s->metrics || !s->who || !s->flow || !a->loop)
 		return log_error("sonde", "out of memory: give the agent at least 64 MiB"), -ENOMEM;
-	s->jsonlog = jsonlog_new(&(struct jsonlog_options){.fd = STDOUT,
-							   .buffer_bytes = LOG_BUFFER_BYTES,
-							   .node = o->node,
-							   .clock = &a->clock});
-	if (!s->jsonlog) {
-		log_error("sonde.out",
-			  "stdout cannot be written (%s): open it, or send it to /dev/null",
-			  strerror(errno));
-		return -EBADF;
-	}
 	return 0;
 }
 
@@ -271,8 +285,10 @@ static void announce(const struct agent *a, const char *listen)
 struct agent *agent_new(const struct options *o)
 {
 	struct agent *a = calloc(1, sizeof(*a));
-	int err = a ? make_rooms(a, o) : -ENOMEM;
+	int err = a ? make_log(a, o) : -ENOMEM;
 
+	if (!err)
+		err = make_rooms(a, o);
 	if (!err)
 		err = make_ends(a, o);
 	if (!err)
@@ -297,8 +313,9 @@ void agent_free(struct agent *a)
 	if (!a)
 		return;
 	if (a->scrape.kern && !a->error) {
+		kern_detach(a->scrape.kern);
 		kern_read(a->scrape.kern, &a->intake);
-		flow_drain(a->scrape.flow);
+		flow_tick(a->scrape.flow);
 		jsonlog_drain(a->scrape.jsonlog, DRAIN_MS);
 	}
 	kern_free(a->scrape.kern);

@@ -13,7 +13,7 @@
 #include "who/who.h"
 
 #define PROGRAMS_MAX 16
-#define TABLES_MAX   (METRICS_TABLES + 2)
+#define TABLES_MAX   (METRICS_TABLES + 3)
 #define LOST_ROWS    (PROTO_COUNT * LOST_COUNT)
 
 static const char *const lost_reasons[LOST_COUNT] = {
@@ -45,7 +45,8 @@ static void tables(const struct scrape *s, struct selfstat *self, const struct t
 {
 	rows[0] = flow_table(s->flow);
 	rows[1] = who_table(s->who);
-	metrics_tables(s->metrics, rows + 2);
+	rows[2] = who_identities(s->who);
+	metrics_tables(s->metrics, rows + 3);
 	self->tables = rows;
 	self->table_count = TABLES_MAX;
 }

@@ -125,6 +125,19 @@ static void test_absent_fields(void **state)
 			    "\"request_bytes\":0,\"response_bytes\":0}");
 }
 
+static void test_unknown_sizes(void **state)
+{
+	struct request r = make("GET", "/", 200);
+	json_t *json;
+
+	(void)state;
+	r.request_bytes = r.response_bytes = REQUEST_SIZE_UNKNOWN;
+	json = parse(&r);
+	assert_null(json_object_get(json, "request_bytes"));
+	assert_null(json_object_get(json, "response_bytes"));
+	json_decref(json);
+}
+
 static void test_levels(void **state)
 {
 	static const struct {
@@ -247,6 +260,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_fields),   cmocka_unit_test(test_absent_fields),
+		cmocka_unit_test(test_unknown_sizes),
 		cmocka_unit_test(test_levels),	     cmocka_unit_test(test_message_times),
 		cmocka_unit_test(test_peers),	     cmocka_unit_test(test_hostile_bytes),
 		cmocka_unit_test(test_longest_line),

@@ -167,6 +167,32 @@ static void test_forget(void **state)
 	metrics_free(m);
 }
 
+/* A request that began where all go that find no place must not end in a place made since. */
+static void test_active_never_falls_below_zero(void **state)
+{
+	struct metrics *m = new_metrics(100, 10);
+	const struct owner late = {.id = 5000, .service = STR("late")};
+
+	(void)state;
+	for (uint32_t id = 1; id <= 1024; id++) {
+		char name[16];
+		struct owner owner = {.id = id};
+
+		snprintf(name, sizeof(name), "s%u", id);
+		owner.service = str_of(name);
+		metrics_active(m, &owner, 1);
+	}
+	metrics_active(m, &late, 1);
+	metrics_forget(m, 1);
+	metrics_active(m, &late, 1);
+	assert_line(m, "http_server_active_requests{service=\"late\"} 1");
+	metrics_active(m, &late, -1);
+	metrics_active(m, &late, -1);
+	assert_line(m, "http_server_active_requests{service=\"late\"} 0");
+	assert_absent(m, "} -");
+	metrics_free(m);
+}
+
 static void test_no_owner(void **state)
 {
 	struct metrics *m = new_metrics(100, 10);
@@ -188,6 +214,7 @@ int main(void)
 		cmocka_unit_test(test_same_names_are_one),
 		cmocka_unit_test(test_hostile_routes),
 		cmocka_unit_test(test_forget),
+		cmocka_unit_test(test_active_never_falls_below_zero),
 		cmocka_unit_test(test_no_owner),
 	};
 

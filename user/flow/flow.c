@@ -15,9 +15,9 @@ static void conn_evicted(void *ctx, void *entry)
 	struct flow *f = ctx;
 	struct conn *c = entry;
 
+	stream_cut(f, c, MESSAGE_REQUEST);
+	stream_cut(f, c, MESSAGE_RESPONSE);
 	match_forget(f, c);
-	piece_free(f, &c->piece[MESSAGE_REQUEST]);
-	piece_free(f, &c->piece[MESSAGE_RESPONSE]);
 }
 
 struct flow *flow_new(const struct flow_options *options)

@@ -225,17 +225,21 @@ void match_answer(struct flow *f, struct conn *c, const struct answer *a)
 		queue_drop(f, c, a->txn);
 }
 
-/* The request that this response answers is the oldest; else its record was lost. */
+/* Does it answer the oldest request? Else the record of its request was lost. */
 static bool answers_first(const struct conn *c, const struct answer *a)
 {
-	return c->first && (c->pipelined || a->unpaired || c->first->request.txn == a->txn);
+	if (!c->first)
+		return false;
+	if (a->unpaired) /* no answer to what was sent after it */
+		return (int32_t)(a->ack - c->first->seq) > 0;
+	return c->pipelined || c->first->request.txn == a->txn;
 }
 
 struct str match_op(const struct conn *c, const struct answer *a)
 {
 	if (answers_first(c, a))
 		return request_str(&c->first->request, op);
-	return a->unpaired ? (struct str){0} : proto_row_op(a->row);
+	return proto_row_op(a->unpaired ? 0 : a->row);
 }
 
 static struct exchange *answered(struct flow *f, struct conn *c, const struct answer *a)
@@ -260,7 +264,7 @@ static struct exchange *answered(struct flow *f, struct conn *c, const struct an
 void match_response(struct flow *f, struct conn *c, const struct msg *msg, const struct answer *a,
 		    uint64_t consumed)
 {
-	bool asked = c->first;
+	bool asked = answers_first(c, a);
 	struct exchange *x;
 
 	match_finish(f, c);

@@ -21,7 +21,8 @@ static const struct {
 } hooks[] = {
 	{"sock_sent", "bytes that processes send (kernel 6.3 and later)", true},
 	{"sock_received", "bytes that processes receive (kernel 6.3 and later)", true},
-	{"sock_state", "opening and closing of connections, aborted requests", true},
+	{"sock_state", "opening of connections, and who closed them", true},
+	{"sock_destroyed", "ends of connections, aborted requests", true},
 	{"process_exec", "names of processes that live shortly", true},
 	{"process_exit", "forgetting of processes", true},
 	{"sock_retransmitted", "tcp_retransmits_total", false},

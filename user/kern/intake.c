@@ -2,8 +2,9 @@
 /*
  * One table row a kind: how long its fixed part is, where its counted bytes are, who takes it. The
  * ring is shared with the kernel only, but a record is treated like any input: one that is too
- * short for its kind, or that counts more bytes than it has, is counted as malformed and dropped,
- * so that everything further in can trust sizes. Refuses to know what the records mean.
+ * short for its kind is counted as malformed and dropped, and of the bytes that it counts only
+ * those are taken that it has, so that everything further in can trust sizes. Refuses to know what
+ * the records mean.
  */
 #include "kern/intake.h"
 

@@ -26,7 +26,8 @@ struct kern_options {
 
 /* NULL after writing one line to why[] that says what failed, because of what, and what to do. */
 struct kern *kern_new(const struct kern_options *options, char *why, size_t why_size);
-void kern_free(struct kern *k); /* NULL-safe; detaches everything */
+void kern_detach(struct kern *k); /* nothing is seen any more; what was can still be read */
+void kern_free(struct kern *k);	  /* NULL-safe */
 
 const char *kern_backend(const struct kern *k);
 

@@ -94,10 +94,17 @@ static int maps_open(struct kern *k)
 	return k->counter_values ? 0 : -ENOMEM;
 }
 
+void kern_detach(struct kern *k)
+{
+	for (unsigned i = 0; i < k->program_count; i++) {
+		bpf_link__destroy(k->programs[i].link);
+		k->programs[i].link = NULL;
+	}
+}
+
 static void kern_close(struct kern *k)
 {
-	for (unsigned i = 0; i < k->program_count; i++)
-		bpf_link__destroy(k->programs[i].link);
+	kern_detach(k);
 	k->program_count = 0;
 	ring_buffer__free(k->ring);
 	if (k->progress)

@@ -150,13 +150,13 @@ static bool server_first_byte(const struct request *r, uint64_t *value)
 static bool server_request_body(const struct request *r, uint64_t *value)
 {
 	*value = r->request_bytes;
-	return r->role == ROLE_SERVER;
+	return r->role == ROLE_SERVER && r->request_bytes != REQUEST_SIZE_UNKNOWN;
 }
 
 static bool server_response_body(const struct request *r, uint64_t *value)
 {
 	*value = r->response_bytes;
-	return r->role == ROLE_SERVER;
+	return r->role == ROLE_SERVER && r->response_bytes != REQUEST_SIZE_UNKNOWN;
 }
 
 static uint64_t life_opened(const struct event_life *life, enum event_role of)

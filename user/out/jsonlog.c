@@ -9,6 +9,7 @@
  * system call a line. Refuses to wait, except in jsonlog_drain().
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,8 +36,11 @@ struct jsonlog {
 
 struct jsonlog *jsonlog_new(const struct jsonlog_options *options)
 {
-	struct jsonlog *j = calloc(1, sizeof(*j));
+	struct jsonlog *j;
 
+	if (fcntl(options->fd, F_GETFD) < 0)
+		return NULL; /* closed: the number would become some other file's */
+	j = calloc(1, sizeof(*j));
 	if (!j)
 		return NULL;
 	j->options = *options;

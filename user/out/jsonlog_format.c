@@ -142,8 +142,10 @@ static void write_measures(struct buf *b, const struct request *r)
 		field_ms(b, KEY("duration_ms"), r->end - r->start);
 	if (r->start && r->first_byte >= r->start)
 		field_ms(b, KEY("ttfb_ms"), r->first_byte - r->start);
-	field_u64(b, KEY("request_bytes"), r->request_bytes);
-	field_u64(b, KEY("response_bytes"), r->response_bytes);
+	if (r->request_bytes != REQUEST_SIZE_UNKNOWN)
+		field_u64(b, KEY("request_bytes"), r->request_bytes);
+	if (r->response_bytes != REQUEST_SIZE_UNKNOWN)
+		field_u64(b, KEY("response_bytes"), r->response_bytes);
 	if (r->peer.family) {
 		buf_str(b, STR(",\"peer\":\""));
 		addr_write(b, &r->peer);

@@ -255,7 +255,13 @@ void metrics_free(struct metrics *m)
 
 void metrics_active(struct metrics *m, const struct owner *owner, int change)
 {
-	series_coarsest(m, identity_of(m, owner), FAMILY_ACTIVE)->sum += (uint64_t)(int64_t)change;
+	struct series *s = series_coarsest(m, identity_of(m, owner), FAMILY_ACTIVE);
+	struct series *rest = m->other->coarsest[FAMILY_ACTIVE];
+
+	/* it began where all go that find no place, before a forgotten service made room */
+	if (change < 0 && !s->sum && rest->sum)
+		s = rest;
+	s->sum += (uint64_t)(int64_t)change;
 }
 
 static void series_observe(struct series *s, const struct bounds *bounds, uint64_t value)

@@ -16,9 +16,8 @@ struct table;
 struct event_life;
 
 struct metrics_options {
-	uint32_t series_max;	/* a family and a service, --series-max */
-	uint32_t routes_max;	/* distinct routes a service, --routes-max */
-	uint64_t series_ttl_ns; /* forget a service's series so long after its last process went */
+	uint32_t series_max; /* a family and a service, --series-max */
+	uint32_t routes_max; /* distinct routes a service, --routes-max */
 };
 
 struct metrics *metrics_new(const struct metrics_options *options); /* NULL: no memory */

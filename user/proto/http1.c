@@ -58,6 +58,7 @@ static const struct header_row {
 
 static const struct signature signatures[] = {
 	REQUEST("GET /", "GET"),
+	REQUEST("GET http://", "GET"),
 	REQUEST("HEAD /", "HEAD"),
 	REQUEST("POST /", "POST"),
 	REQUEST("PUT /", "PUT"),

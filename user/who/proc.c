@@ -39,15 +39,17 @@ static int proc_open(const char *procfs, uint32_t pid, const char *file)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The file's beginning; absent if it cannot be read. */
+/* The file's beginning; absent, with errno set, if it cannot be opened. */
 static struct str proc_read(const char *procfs, uint32_t pid, const char *file, char *to,
 			    size_t size)
 {
 	int fd = proc_open(procfs, pid, file);
 	size_t held = 0;
 
-	if (fd < 0)
+	if (fd < 0) {
+		errno = -fd;
 		return (struct str){NULL, 0};
+	}
 	while (held < size) {
 		ssize_t n = read(fd, to + held, size - held);
 
@@ -82,9 +84,10 @@ static int stat_parse(struct proc *p, struct str stat)
 int proc_find(struct proc *p, const char *procfs, uint32_t pid)
 {
 	char bytes[STAT_MAX];
+	struct str stat = proc_read(procfs, pid, "stat", bytes, sizeof(bytes));
 
 	*p = (struct proc){.procfs = procfs, .pid = pid};
-	return stat_parse(p, proc_read(procfs, pid, "stat", bytes, sizeof(bytes)));
+	return stat.p ? stat_parse(p, stat) : -errno;
 }
 
 static int hex_digit(char c)

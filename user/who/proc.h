@@ -18,7 +18,7 @@ struct proc {
 	bool zombie;
 };
 
-int proc_find(struct proc *p, const char *procfs, uint32_t pid); /* 0 or -errno */
+int proc_find(struct proc *p, const char *procfs, uint32_t pid); /* -ENOENT: there is none */
 
 /* Names by source. They write at most size - 1 bytes and a NUL and return the length, 0 if none. */
 size_t proc_otel_service(const struct proc *p, char *name, size_t size);

@@ -4,56 +4,23 @@
  * that has one: a --service rule for the port, the OpenTelemetry variables of the process, its
  * systemd unit, its program, the name in a kernel record, "unknown".
  *
- * The invariants. An owner, once given out, stands at its address with its id until the end: owners
- * are interned by name and never freed, and when their table is full every further name is the
- * service "other". A process has one entry; what was learned about a program dies with the next
- * exec of that pid, and what was learned about a process with the next bearer of its pid.
+ * The invariants. Owners are interned by name; one that was given out keeps its address and its id
+ * as long as it is not let go (forget.c), and no id is ever used for another name. When their table
+ * is full every further name is the service "other". A process has one entry; what was learned
+ * about a program dies with the next exec of that pid, and what was learned about a process with
+ * the next bearer of its pid.
  *
  * Requests may be asked about after their process is gone, so an exit only marks the entry; the
  * longest gone are the first to make room for others. It refuses to look twice: a cached
  * answer costs one table_find().
  */
-#include "who/who.h"
+#include "who/cache.h"
 
 #include <stdlib.h>
 
-#include "base/table.h"
-#include "who/name.h"
 #include "who/proc.h"
 
 #define PROCESS_MAX_DEFAULT 8192
-#define IDENTITY_MAX	    4096
-
-struct identity {
-	char service[NAME_SIZE]; /* the key, padded with zeros */
-	struct owner owner;
-};
-
-struct process {
-	uint32_t pid;
-	uint32_t rule;		   /* the first rule whose port it served, counted from 1 */
-	uint64_t start;		   /* of the process that `owner` speaks about */
-	uint64_t gone;		   /* when it exited, or 0 */
-	const struct owner *owner; /* NULL: not looked at yet */
-	char name[PROGRAM_SIZE];   /* from kernel records, for when procfs has nothing */
-};
-
-struct rule {
-	uint16_t port;
-	const struct owner *owner;
-};
-
-struct who {
-	struct table *processes;
-	struct table *identities;
-	const char *procfs;
-	struct rule *rules;
-	unsigned rule_count;
-	uint32_t process_max;
-	uint32_t *exited; /* pids in the order of their exits, a ring of process_max */
-	uint32_t exited_first, exited_count;
-	const struct owner *unknown, *other;
-};
 
 typedef size_t source_fn(const struct proc *p, char *name, size_t size);
 
@@ -71,25 +38,27 @@ static const struct owner *identity_intern(struct who *w, struct str service)
 	identity = table_add(w->identities, key);
 	if (!identity)
 		return w->other;
-	identity->owner.id = table_count(w->identities);
+	identity->owner.id = ++w->last_id;
 	identity->owner.service = str_of(identity->service);
 	return &identity->owner;
+}
+
+/* For owners that struct who points to. */
+static const struct owner *identity_pin(struct who *w, struct str service)
+{
+	const struct owner *owner = identity_intern(w, service);
+
+	identity_of(owner)->pinned = true;
+	return owner;
 }
 
 static void rules_intern(struct who *w, const struct who_options *options)
 {
 	for (unsigned i = 0; i < options->service_count; i++) {
 		w->rules[i].port = options->services[i].port;
-		w->rules[i].owner = identity_intern(w, options->services[i].name);
+		w->rules[i].owner = identity_pin(w, options->services[i].name);
 	}
 	w->rule_count = options->service_count;
-}
-
-/* Nothing points to a process entry, but a table evicts only if it is told to. */
-static void process_evicted(void *ctx, void *entry)
-{
-	(void)ctx;
-	(void)entry;
 }
 
 struct who *who_new(const struct who_options *options)
@@ -99,6 +68,7 @@ struct who *who_new(const struct who_options *options)
 	if (!w)
 		return NULL;
 	w->procfs = options->procfs ? options->procfs : "/proc";
+	w->check = 1;
 	w->process_max = options->process_max ? options->process_max : PROCESS_MAX_DEFAULT;
 	w->processes = table_new(&(struct table_options){
 		.name = "processes",
@@ -106,6 +76,7 @@ struct who *who_new(const struct who_options *options)
 		.key_size = sizeof(uint32_t),
 		.entry_size = sizeof(struct process),
 		.evicted = process_evicted,
+		.ctx = w,
 	});
 	w->identities = table_new(&(struct table_options){
 		.name = "identities",
@@ -119,8 +90,8 @@ struct who *who_new(const struct who_options *options)
 		who_free(w);
 		return NULL;
 	}
-	w->unknown = identity_intern(w, STR("unknown"));
-	w->other = identity_intern(w, STR("other"));
+	w->unknown = identity_pin(w, STR("unknown"));
+	w->other = identity_pin(w, STR("other"));
 	rules_intern(w, options);
 	return w;
 }
@@ -205,18 +176,24 @@ static void process_look(struct who *w, struct process *p)
 		process_forget(p);
 	if (p->owner)
 		return;
-	if (found)
+	if (found) {
 		p->start = proc.start;
+		p->parent = proc.parent;
+	}
 	p->owner = process_identify(w, p, found ? &proc : NULL);
 }
 
 void who_exec(struct who *w, uint32_t pid, struct str comm, struct str args)
 {
 	struct process *p = process_of(w, pid);
+	bool looked_at = p->owner && !p->gone;
 
 	process_forget(p);
 	if (!who_program(args_whole(args, EVENT_ARGS_MAX), p->name, sizeof(p->name)))
 		name_copy(p->name, sizeof(p->name), comm);
+	/* at once: a server that execs itself anew goes on to keep its identity alive */
+	if (looked_at)
+		process_look(w, p);
 }
 
 void who_exit(struct who *w, uint32_t pid, uint64_t now)
@@ -250,6 +227,7 @@ static const struct owner *rule_owner(const struct who *w, struct process *p, ui
 	for (unsigned i = 0; i < w->rule_count; i++) {
 		if (w->rules[i].port != server_port)
 			continue;
+		p->served |= rule_bit(i);
 		if (!p->rule || i + 1 < p->rule)
 			p->rule = i + 1;
 		return w->rules[i].owner;
@@ -260,12 +238,17 @@ static const struct owner *rule_owner(const struct who *w, struct process *p, ui
 const struct owner *who_is(struct who *w, uint32_t pid, uint16_t server_port)
 {
 	struct process *p = process_of(w, pid);
-	const struct owner *ruled;
+	const struct owner *owner;
+	struct identity *identity;
 
 	if (!p->owner || p->gone)
 		process_look(w, p);
-	ruled = rule_owner(w, p, server_port);
-	return ruled ? ruled : p->owner;
+	owner = rule_owner(w, p, server_port);
+	if (!owner)
+		owner = p->owner;
+	identity = identity_of(owner);
+	identity->given = identity->asked = true;
+	return owner;
 }
 
 const struct table *who_table(const struct who *w)

@@ -42,7 +42,22 @@ void who_hint(struct who *w, uint32_t pid, struct str comm);
  */
 const struct owner *who_is(struct who *w, uint32_t pid, uint16_t server_port);
 
-const struct table *who_table(const struct who *w); /* for sonde_table_* */
+/*
+ * An open request holds its owner: until it releases it, the pointer is good and who_forget()
+ * leaves the identity alone. Any other pointer to an owner is good until the next who_forget().
+ */
+void who_hold(const struct owner *owner);
+void who_release(const struct owner *owner);
+
+/*
+ * Names each identity whose processes have all been gone for longer than ttl_ns, once; with 0 none.
+ * To be called about once a second. An identity that comes back is given out anew.
+ */
+typedef void who_forget_fn(void *ctx, const struct owner *owner);
+void who_forget(struct who *w, uint64_t now, uint64_t ttl_ns, who_forget_fn *fn, void *ctx);
+
+const struct table *who_table(const struct who *w);	 /* processes, for sonde_table_* */
+const struct table *who_identities(const struct who *w); /* the same */
 
 /*
  * The name of a program by its command line (NUL-separated), pure. Interpreters give way to their

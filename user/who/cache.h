@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of the cache, for its own files: who.c (naming) and forget.c (letting go). */
+#ifndef SONDE_WHO_CACHE_H
+#define SONDE_WHO_CACHE_H
+
+#include <stddef.h>
+
+#include "base/table.h"
+#include "who/name.h"
+#include "who/who.h"
+
+#define IDENTITY_MAX 4096
+
+struct identity {
+	char service[NAME_SIZE]; /* the key, padded with zeros */
+	struct owner owner;
+	uint64_t idle_since; /* when it was found without a live process; 0: it has one */
+	uint32_t holds;	     /* by open requests */
+	bool pinned;	     /* struct who itself points to it */
+	bool given;	     /* others may keep figures under its id */
+	bool unwatched;	     /* a live process of it was evicted: its end will not be seen */
+	bool asked;	     /* since the last who_forget() */
+	bool live, known;    /* who_forget(): some process of it lives; is in the cache */
+};
+
+struct process {
+	uint32_t pid;
+	uint32_t parent;	   /* 0: none, or looked at since this one exited */
+	uint32_t rule;		   /* the first rule whose port it served, counted from 1 */
+	uint64_t served;	   /* all such rules: a bit for each, modulo 64 */
+	uint64_t start;		   /* of the process that `owner` speaks about */
+	uint64_t gone;		   /* when it exited, or 0 */
+	uint64_t check;		   /* the round in which it was last checked to be alive */
+	const struct owner *owner; /* NULL: not looked at yet */
+	char name[PROGRAM_SIZE];   /* from kernel records, for when procfs has nothing */
+};
+
+struct rule {
+	uint16_t port;
+	const struct owner *owner;
+};
+
+struct who {
+	struct table *processes;
+	struct table *identities;
+	const char *procfs;
+	struct rule *rules;
+	unsigned rule_count;
+	uint32_t process_max;
+	uint32_t last_id;
+	uint64_t check;	  /* the round of checks, from 1 */
+	uint32_t *exited; /* pids in the order of their exits, a ring of process_max */
+	uint32_t exited_first, exited_count;
+	const struct owner *unknown, *other;
+};
+
+static inline struct identity *identity_of(const struct owner *owner)
+{
+	return (struct identity *)((char *)owner - offsetof(struct identity, owner));
+}
+
+static inline uint64_t rule_bit(unsigned rule)
+{
+	return 1ULL << rule % 64;
+}
+
+void process_evicted(void *ctx, void *entry);
+
+#endif
