@@ -37,8 +37,10 @@ static __always_inline bool line_send(struct hit *hit, struct conn *c, struct pa
 {
 	__u32 n = p->len < capture_bytes ? p->len : capture_bytes;
 
-	if (n <= 256)
-		return message_emit_256(hit, c, p, kind, start);
+	if (n <= 128)
+		return message_emit_128(hit, c, p, kind, start);
+	if (n <= 512)
+		return message_emit_512(hit, c, p, kind, start);
 	if (n <= 1024)
 		return message_emit_1024(hit, c, p, kind, start);
 	return message_emit_4096(hit, c, p, kind, start);

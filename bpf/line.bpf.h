@@ -91,7 +91,8 @@ static __always_inline __u32 window_read(struct window *w, const struct part *p,
 
 /* message.bpf.c: a message's start, or more of its head, into a record; true if the part was taken.
  */
-int message_emit_256(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
+int message_emit_128(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
+int message_emit_512(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
 int message_emit_1024(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
 int message_emit_4096(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
 /* Where hits are shorter than a signature: true if the part was kept or began a message with those

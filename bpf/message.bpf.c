@@ -229,9 +229,14 @@ static __always_inline bool message_emit(struct hit *hit, struct conn *c, const 
 	return true;
 }
 
-int message_emit_256(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start)
+int message_emit_128(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start)
 {
-	return hit && c && p && message_emit(hit, c, p, kind, start, 256);
+	return hit && c && p && message_emit(hit, c, p, kind, start, 128);
+}
+
+int message_emit_512(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start)
+{
+	return hit && c && p && message_emit(hit, c, p, kind, start, 512);
 }
 
 int message_emit_1024(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start)

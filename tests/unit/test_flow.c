@@ -111,8 +111,10 @@ static void test_head_over_limit(void **state)
 	assert_request(f, 0, "GET", "/big", 200);
 	assert_int_equal(seen(f, 0)->request_bytes, REQUEST_SIZE_UNKNOWN);
 
-	send_pieces(f, &l, MESSAGE_REQUEST, head, 30, 50);
+	send_pieces(f, &l, MESSAGE_REQUEST, "GET /big HTTP/1.1\r\nX: ", 10, 10);
 	link_request(f, &other, "GET /oth", 0); /* whose piece is the next one in memory */
+	for (unsigned i = 0; i < 6; i++)
+		link_more(f, &l, MESSAGE_REQUEST, (struct str){head + 100, 50});
 	memcpy(head, "HTTP/1.1 404 Not\r\nX: ", 21);
 	send_pieces(f, &l, MESSAGE_RESPONSE, head, 30, 50);
 	assert_int_equal(f->done, 1);
