@@ -6,6 +6,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 ARCH    := $(subst aarch64,arm64,$(subst x86_64,x86,$(shell uname -m)))
+JOBS    := $(shell nproc)
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 # Debian packages; on another distribution `make` names them and stops.
@@ -55,13 +56,14 @@ help:
 	@echo 'make clean    V=1 shows commands'
 
 run: packages-build
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory -j$(JOBS) build
 	@exec $(SUDO) $(OUT)/sonde $(ARGS)
 
 build: $(OUT)/sonde
 
 check: packages-check
-	@$(MAKE) --no-print-directory build lint unit live
+	@$(MAKE) --no-print-directory -j$(JOBS) build $(UNIT) $(TOOLS)
+	@$(MAKE) --no-print-directory -k lint unit live
 
 packages-build packages-check: packages-%:
 	@tests/packages.sh $(if $(filter build,$*),$(PACKAGES_BUILD),$(PACKAGES_CHECK))

@@ -190,7 +190,8 @@ struct event_signature {
 	__u8 unseen;   /* with FRAMING_NONE: the enum event_counter that says so */
 	__u8 unused[2];
 };
-#define SIGNATURE_MAX 32 /* row 0 is "any token method, tentative" */
+#define SIGNATURES_PER_BYTE 4  /* rows that begin with the same byte */
+#define SIGNATURE_MAX	    32 /* row 0 is "any token method, tentative" */
 
 _Static_assert(sizeof(struct event_head) == 32, "event_head");
 _Static_assert(sizeof(struct event_open) == 104, "event_open");

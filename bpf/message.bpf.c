@@ -301,6 +301,7 @@ int message_early(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
 		message_tunnel(c, &w, kind);
 		c->half[kind & 1].bytes += p->moved;
 		c->half[kind & 1].hits++;
+		c->half[kind & 1].last = p->time;
 		message_emit_1024(hit, c, p, kind, 0);
 	}
 	early->filled = 0;

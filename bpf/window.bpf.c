@@ -6,8 +6,6 @@
  */
 #include "line.bpf.h"
 
-#define ROWS_PER_BYTE 4 /* signatures that begin with the same byte */
-
 extern const volatile __u8 signature_of_byte[256]; /* first row that begins so, or 0 */
 extern const volatile __u8 token_bytes[256];	   /* RFC 9110 tchar */
 
@@ -15,7 +13,7 @@ int window_match(__u64 first, __u64 second)
 {
 	__u32 row = signature_of_byte[first & 0xff];
 
-	for (int i = 0; i < ROWS_PER_BYTE && row; i++) {
+	for (int i = 0; i < SIGNATURES_PER_BYTE && row; i++) {
 		const volatile struct event_signature *s = &signatures[row & (SIGNATURE_MAX - 1)];
 
 		if ((first & s->mask[0]) == s->value[0] && (second & s->mask[1]) == s->value[1])
@@ -47,7 +45,7 @@ int window_may_match(__u64 first, __u64 second, __u32 n)
 	__u64 low = n < 8 ? (1ULL << (8 * n & 63)) - 1 : ~0ULL;
 	__u32 row = signature_of_byte[first & 0xff];
 
-	for (int i = 0; i < ROWS_PER_BYTE && row; i++) {
+	for (int i = 0; i < SIGNATURES_PER_BYTE && row; i++) {
 		const volatile struct event_signature *s = &signatures[row & (SIGNATURE_MAX - 1)];
 
 		if ((first & s->mask[0]) == (s->value[0] & low) &&

@@ -14,11 +14,11 @@
 
 #define PROGRAMS_MAX 16
 #define TABLES_MAX   (METRICS_TABLES + 3)
-#define LOST_ROWS    (PROTO_COUNT * LOST_COUNT)
+#define LOST_ROWS    (PROTO_COUNT * (LOST_COUNT + 1))
 
 static const char *const lost_reasons[LOST_COUNT] = {
-	[LOST_RESPONSE] = "ring_full",
 	[LOST_EVICTED] = "evicted",
+	[LOST_UNREAD] = "unread",
 };
 
 static void add_life(void *ctx, uint32_t pid, const struct event_life *added)
@@ -62,18 +62,16 @@ static void funnel(const struct scrape *s, struct selfstat *self, struct selfsta
 			continue;
 		rows[self->protocol_count++] = (struct selfstat_protocol){
 			.name = protos[i]->name,
-			.seen = counters[COUNT_REQUESTS],
+			.seen = counters[COUNT_REQUESTS] + stats->found[i],
 			.counted = stats->counted[i],
 			.open = stats->open[i],
 			.parse_errors = stats->parse_errors[i],
 		};
+		lost[self->lost_count++] = (struct selfstat_lost){
+			protos[i]->name, "ring_full", counters[COUNT_RESPONSES_LOST]};
 		for (int reason = 0; reason < LOST_COUNT; reason++)
 			lost[self->lost_count++] = (struct selfstat_lost){
-				.protocol = protos[i]->name,
-				.reason = lost_reasons[reason],
-				.count = reason == LOST_RESPONSE ? counters[COUNT_RESPONSES_LOST]
-								 : stats->lost[i][reason],
-			};
+				protos[i]->name, lost_reasons[reason], stats->lost[i][reason]};
 	}
 	self->protocols = rows;
 	self->lost = lost;

@@ -259,11 +259,10 @@ static void test_longest_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_fields),   cmocka_unit_test(test_absent_fields),
-		cmocka_unit_test(test_unknown_sizes),
-		cmocka_unit_test(test_levels),	     cmocka_unit_test(test_message_times),
-		cmocka_unit_test(test_peers),	     cmocka_unit_test(test_hostile_bytes),
-		cmocka_unit_test(test_longest_line),
+		cmocka_unit_test(test_all_fields),    cmocka_unit_test(test_absent_fields),
+		cmocka_unit_test(test_unknown_sizes), cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_message_times), cmocka_unit_test(test_peers),
+		cmocka_unit_test(test_hostile_bytes), cmocka_unit_test(test_longest_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,8 +15,7 @@
 #include "kern/knobs.h"
 #include "proto/rows.h"
 
-#define ROWS_PER_BYTE 4 /* as many as window.bpf.c looks at */
-#define WINDOW	      16
+#define WINDOW 16
 
 static struct event_signature rows[SIGNATURE_MAX];
 static __u8 row_of_byte[256];
@@ -35,7 +34,7 @@ static int kernel_match(const char window[WINDOW])
 	__u64 word[2];
 
 	memcpy(word, window, sizeof(word));
-	for (int i = 0; i < ROWS_PER_BYTE && row; i++) {
+	for (int i = 0; i < SIGNATURES_PER_BYTE && row; i++) {
 		const struct event_signature *s = &rows[row];
 
 		if ((word[0] & s->mask[0]) == s->value[0] && (word[1] & s->mask[1]) == s->value[1])
@@ -131,7 +130,7 @@ static void test_chains_are_short(void **state)
 
 		for (unsigned row = row_of_byte[byte]; row; row = rows[row].next) {
 			assert_int_equal(*(const __u8 *)rows[row].value, byte);
-			assert_in_range(++length, 1, ROWS_PER_BYTE);
+			assert_in_range(++length, 1, SIGNATURES_PER_BYTE);
 		}
 		chained += length;
 	}

@@ -64,11 +64,13 @@ static void test_table(void **state)
 	assert_int_equal(route_template((struct str){0}, route, sizeof(route)), 0);
 }
 
-/* Cut at a segment's border, whatever the room. */
+/* Whatever the room: whole, or cut at a segment's border with a mark. */
 static void test_room(void **state)
 {
 	static const char path[] = "/orders/12345/items/9";
 	static const char whole[] = "/orders/{id}/items/{id}";
+	static const char rest[] = "/{rest}";
+	static const size_t mark = sizeof(rest) - 1;
 
 	(void)state;
 	for (size_t size = 0; size < sizeof(whole) + 4; size++) {
@@ -76,10 +78,16 @@ static void test_room(void **state)
 		size_t n = route_template(STR(path), route, size);
 
 		assert_in_range(n, 0, size);
-		assert_memory_equal(route, whole, n);
-		assert_true(whole[n] == '/' || whole[n] == '\0');
-		if (size >= sizeof(whole) - 1)
+		if (size >= sizeof(whole) - 1) {
 			assert_int_equal(n, sizeof(whole) - 1);
+			assert_memory_equal(route, whole, n);
+		} else if (size < mark) {
+			assert_int_equal(n, 0);
+		} else {
+			assert_memory_equal(route + n - mark, rest, mark);
+			assert_memory_equal(route, whole, n - mark);
+			assert_true(whole[n - mark] == '/');
+		}
 		free(route);
 	}
 }

@@ -173,7 +173,7 @@ static void test_process(void **state)
 static void test_page(void **state)
 {
 	static const struct owner owner = {.id = 1, .service = {"<b>&'\"", 6}};
-	struct metrics *m = metrics_new(&(struct metrics_options){100, 10, 0});
+	struct metrics *m = metrics_new(&(struct metrics_options){100, 10});
 	struct page page = {"1.2.3<", "sock", true, m};
 	struct request r = {
 		.owner = &owner, .role = ROLE_SERVER, .status = 500, .start = 1, .end = 2500001};

@@ -143,11 +143,6 @@ void flow_tick(struct flow *f)
 	}
 }
 
-void flow_drain(struct flow *f)
-{
-	flow_tick(f);
-}
-
 const struct flow_stats *flow_stats(const struct flow *f)
 {
 	return &f->stats;

@@ -30,13 +30,15 @@ struct flow_options {
 };
 
 enum flow_lost {
-	LOST_RESPONSE, /* the record of the response found no room */
-	LOST_EVICTED,  /* the connection was forgotten with the request open */
+	LOST_EVICTED, /* the connection was forgotten with the request open, or there was no room
+			 for it */
+	LOST_UNREAD,  /* pipelined, and its response began where the kernel half does not look */
 	LOST_COUNT,
 };
 
 struct flow_stats {
 	uint64_t counted[PROTO_COUNT];
+	uint64_t found[PROTO_COUNT]; /* pipelined requests that the kernel half did not see */
 	uint64_t open[PROTO_COUNT];
 	uint64_t lost[PROTO_COUNT][LOST_COUNT];
 	uint64_t parse_errors[PROTO_COUNT];
@@ -54,9 +56,6 @@ void flow_close(struct flow *f, const struct event_close *e);
 /* Looks after responses that went on without records; to be called after each reading of the ring.
  */
 void flow_tick(struct flow *f);
-/* At the end of the agent: everything that is over by now goes out. */
-void flow_drain(struct flow *f);
-
 const struct flow_stats *flow_stats(const struct flow *f);
 const struct table *flow_table(const struct flow *f); /* connections, for sonde_table_* */
 

@@ -336,10 +336,14 @@ void match_close(struct flow *f, struct conn *c, const struct event_close *e)
 	match_finish(f, c);
 	queue_drop(f, c, e->responses + 1);
 	close_lost(f, c, e);
+	/* a pipelined answer can begin where no hit did: then nothing is known of it */
 	while ((x = queue_pop(c))) {
+		bool counted = !c->pipelined || !e->response_time;
+
+		f->stats.lost[c->protocol][LOST_UNREAD] += x->begun && !counted;
 		x->request.error = REQUEST_ABORTED;
 		x->request.end = e->head.time;
-		end(f, c, x, true);
+		end(f, c, x, counted);
 	}
 	early_drop(f, c);
 }

@@ -2,10 +2,13 @@
 /*
  * The first route rule: a path becomes a template by looking at each segment alone. Numbers, UUIDs
  * and long hex strings are ids. Words that only contain digits (v2, oauth2) stay. Pure and bounded:
- * what does not fit is cut at a segment's border, so that a template never ends in half a word.
+ * what does not fit becomes one {rest}, so that a template never ends in half a word or looks like
+ * a shorter path.
  */
 #include "flow/flow.h"
 
+#define REST	   "/{rest}" /* stands for all segments that do not fit */
+#define REST_BYTES (sizeof(REST) - 1)
 #define HEX_ID_MIN 8 /* shorter hex could be a word: "face", "feed" */
 
 static bool is_digit(char c)
@@ -58,23 +61,36 @@ static struct str segment_template(struct str segment)
 	return segment;
 }
 
+/* The next segment of *path, with its slash; takes it off. */
+static struct str segment_next(struct str *path, bool *slash)
+{
+	struct str segment = *path;
+
+	*slash = path->p[0] == '/';
+	segment = str_from(segment, *slash);
+	for (size_t i = 0; i < segment.n; i++)
+		if (segment.p[i] == '/')
+			segment.n = i;
+	*path = str_from(*path, *slash + segment.n);
+	return segment_template(segment);
+}
+
 size_t route_template(struct str path, char *route, size_t size)
 {
-	size_t n = 0;
+	size_t n = 0, with_rest = 0; /* the last border that leaves room for REST */
 
 	while (path.n) {
-		bool slash = path.p[0] == '/';
-		struct str segment;
+		bool slash;
+		struct str segment = segment_next(&path, &slash);
 
-		if (slash)
-			path = str_from(path, 1);
-		for (segment = (struct str){path.p, 0}; segment.n < path.n; segment.n++)
-			if (segment.p[segment.n] == '/')
-				break;
-		path = str_from(path, segment.n);
-		segment = segment_template(segment);
-		if (n + slash + segment.n > size)
-			break;
+		if (n + REST_BYTES <= size)
+			with_rest = n;
+		if (n + slash + segment.n > size) {
+			if (size < REST_BYTES)
+				return 0;
+			memcpy(route + with_rest, REST, REST_BYTES);
+			return with_rest + REST_BYTES;
+		}
 		if (slash)
 			route[n++] = '/';
 		memcpy(route + n, segment.p, segment.n);

@@ -79,6 +79,7 @@ static struct str requests(struct flow *f, struct conn *c, const struct event_da
 			return (struct str){0};
 		request_set(&(*x)->request, op, (struct str){0}); /* the row is of the first one */
 		c->pipelined = true;
+		f->stats.found[c->protocol]++;
 	}
 }
 

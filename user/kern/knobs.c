@@ -45,13 +45,15 @@ static void row_fill(struct event_signature *row, const struct signature *s,
 	row->tunnel = s->tunnel;
 }
 
-static void row_chain(struct event_signature rows[SIGNATURE_MAX], __u8 row_of_byte[256], __u8 row)
+static int row_chain(struct event_signature rows[SIGNATURE_MAX], __u8 row_of_byte[256], __u8 row)
 {
 	__u8 *link = &row_of_byte[*(const __u8 *)rows[row].value];
+	int length = 1;
 
-	while (*link)
+	for (; *link; length++)
 		link = &rows[*link].next;
 	*link = row;
+	return length <= SIGNATURES_PER_BYTE ? 0 : -E2BIG;
 }
 
 int knobs_signatures(struct event_signature rows[SIGNATURE_MAX], __u8 row_of_byte[256])
@@ -68,7 +70,8 @@ int knobs_signatures(struct event_signature rows[SIGNATURE_MAX], __u8 row_of_byt
 		if (row >= SIGNATURE_MAX)
 			return -E2BIG;
 		row_fill(&rows[row], s, number);
-		row_chain(rows, row_of_byte, (__u8)row);
+		if (row_chain(rows, row_of_byte, (__u8)row))
+			return -E2BIG;
 	}
 	return 0;
 }

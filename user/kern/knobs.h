@@ -6,7 +6,8 @@
 #include "event.h"
 
 void knobs_io_forms(__u8 forms[IO_CALLS]); /* by system call number of this architecture */
-/* Rows of all protocols, chained by first byte. 0, or -E2BIG if there are more than SIGNATURE_MAX.
+/* Rows of all protocols, chained by first byte. 0, or -E2BIG if there are more than event.h has
+ * room for.
  */
 int knobs_signatures(struct event_signature rows[SIGNATURE_MAX], __u8 row_of_byte[256]);
 void knobs_token_bytes(__u8 token[256]); /* RFC 9110 section 5.6.2, tchar */

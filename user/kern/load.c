@@ -44,6 +44,11 @@ static bool belongs_to_other(const struct backend *mine, const char *program)
 	return false;
 }
 
+static bool wanted(const struct backend *mine, const char *program, bool with_optional)
+{
+	return !belongs_to_other(mine, program) && (with_optional || !listed(program, optional, 1));
+}
+
 static int knobs_set(struct sonde *skel, const struct kern_options *o)
 {
 	skel->rodata->agent_tgid = (__u32)getpid();
@@ -118,7 +123,8 @@ static void kern_close(struct kern *k)
 }
 
 /* 0 with everything attached, or -errno with everything closed. */
-static int backend_try(struct kern *k, const struct backend *b, const struct kern_options *o)
+static int backend_try(struct kern *k, const struct backend *b, const struct kern_options *o,
+		       bool with_optional)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, open, .btf_custom_path = o->btf);
 	struct bpf_program *prog;
@@ -128,7 +134,7 @@ static int backend_try(struct kern *k, const struct backend *b, const struct ker
 	if (!k->skel)
 		return -errno;
 	bpf_object__for_each_program(prog, k->skel->obj)
-		bpf_program__set_autoload(prog, !belongs_to_other(b, bpf_program__name(prog)));
+		bpf_program__set_autoload(prog, wanted(b, bpf_program__name(prog), with_optional));
 	err = knobs_set(k->skel, o);
 	if (!err)
 		err = sonde__load(k->skel);
@@ -158,7 +164,9 @@ struct kern *kern_new(const struct kern_options *o, char *why, size_t why_size)
 		if (strcmp(o->backend, "auto") != 0 && strcmp(o->backend, backends[i].name) != 0)
 			continue;
 		known = true;
-		err = backend_try(k, &backends[i], o);
+		err = backend_try(k, &backends[i], o, true);
+		if (err)
+			err = backend_try(k, &backends[i], o, false);
 	}
 	if (!err) {
 		if (o->stats)
