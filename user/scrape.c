@@ -62,13 +62,13 @@ static void funnel(const struct scrape *s, struct selfstat *self, struct selfsta
 			continue;
 		rows[self->protocol_count++] = (struct selfstat_protocol){
 			.name = protos[i]->name,
-			.seen = counters[COUNT_REQUESTS] + stats->found[i],
+			.seen = counters[COUNT_REQUESTS] + (uint64_t)stats->found[i],
 			.counted = stats->counted[i],
 			.open = stats->open[i],
 			.parse_errors = stats->parse_errors[i],
 		};
-		lost[self->lost_count++] = (struct selfstat_lost){
-			protos[i]->name, "ring_full", counters[COUNT_RESPONSES_LOST]};
+		lost[self->lost_count++] = (struct selfstat_lost){protos[i]->name, "ring_full",
+								  counters[COUNT_RESPONSES_LOST]};
 		for (int reason = 0; reason < LOST_COUNT; reason++)
 			lost[self->lost_count++] = (struct selfstat_lost){
 				protos[i]->name, lost_reasons[reason], stats->lost[i][reason]};

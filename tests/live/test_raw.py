@@ -92,6 +92,23 @@ def test_long_target(live):
     finish_like(agent, access, 2)
 
 
+def test_body_like_a_request(live):
+    """An upload in several writes, each of which begins like a request of its own."""
+    port, access = live.plain()
+    agent = live.agent()
+    chunk = get(f"{live.prefix}/never")
+    head = f"POST {live.prefix}/upload HTTP/1.1\r\nHost: x\r\nContent-Length: {3 * len(chunk)}\r\n\r\n"
+    with connected(port) as connection:
+        for _ in range(2):
+            connection.sendall(head.encode())
+            for _ in range(3):
+                time.sleep(0.01)
+                connection.sendall(chunk)
+            while b"POST took" not in connection.recv(65536):
+                pass
+    finish_like(agent, access, 2)
+
+
 def test_client_leaves(live):
     """The client closes before the answer: no status at its end, the server has answered."""
     port, _ = start_sleeper(live)

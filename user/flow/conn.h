@@ -55,6 +55,8 @@ struct conn {
 	struct exchange *answering;		   /* response begun, end not seen */
 	struct exchange *early; /* response that came before its request's record */
 	uint32_t early_ack;
+	uint32_t body_end; /* position behind the last request's body */
+	bool body_known;
 	struct piece *piece[2];	  /* by enum event_message */
 	struct exchange *filling; /* whose head stands in piece[MESSAGE_REQUEST] */
 	struct answer answer;	  /* of the head in piece[MESSAGE_RESPONSE] */

@@ -38,7 +38,9 @@ enum flow_lost {
 
 struct flow_stats {
 	uint64_t counted[PROTO_COUNT];
-	uint64_t found[PROTO_COUNT]; /* pipelined requests that the kernel half did not see */
+	/* pipelined requests that the kernel half did not see, less body lines that it took for one
+	 */
+	int64_t found[PROTO_COUNT];
 	uint64_t open[PROTO_COUNT];
 	uint64_t lost[PROTO_COUNT][LOST_COUNT];
 	uint64_t parse_errors[PROTO_COUNT];

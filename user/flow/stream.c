@@ -57,7 +57,9 @@ static struct str requests(struct flow *f, struct conn *c, const struct event_da
 			   struct exchange **x, struct str bytes, bool cut)
 {
 	const struct proto *proto = conn_proto(c);
+	uint32_t seq = (*x)->seq;
 
+	c->body_known = false;
 	for (;;) {
 		struct msg msg = {.cut = cut};
 		int64_t n = proto->parse(MSG_REQUEST, bytes, &msg);
@@ -71,6 +73,9 @@ static struct str requests(struct flow *f, struct conn *c, const struct event_da
 		match_filled(f, c, *x);
 		if (n < 0)
 			return (struct str){0};
+		seq += (uint32_t)n;
+		c->body_end = seq + (uint32_t)msg.body_left;
+		c->body_known = msg.head_bytes && msg.end != MSG_END_MARK;
 		bytes = str_from(bytes, (size_t)n);
 		if (!e || msg.end != MSG_END_HERE || !proto->guess(bytes, MSG_REQUEST))
 			return (struct str){0};
@@ -100,6 +105,12 @@ void stream_cut(struct flow *f, struct conn *c, enum event_message message)
 	piece_free(f, piece);
 }
 
+/* An upload can hold lines that look like a request; the head before it said how long it is. */
+static bool is_body(const struct conn *c, const struct event_data *e)
+{
+	return c->body_known && (int32_t)(e->seq - c->body_end) < 0;
+}
+
 void stream_request(struct flow *f, struct conn *c, const struct event_data *e, struct str bytes)
 {
 	struct piece **piece = &c->piece[MESSAGE_REQUEST];
@@ -107,6 +118,11 @@ void stream_request(struct flow *f, struct conn *c, const struct event_data *e, 
 
 	if (e->flags & DATA_START) {
 		stream_cut(f, c, MESSAGE_REQUEST);
+		if (is_body(c, e)) {
+			c->pipelined = true; /* the kernel half has numbered it */
+			f->stats.found[c->protocol]--;
+			return;
+		}
 		x = match_request(f, c, e);
 	} else if (*piece && x) {
 		piece_keep(f, piece, bytes);
