@@ -149,6 +149,23 @@ static void test_request_body(void **state)
 	assert_int_equal(seen(f, 3)->request_bytes, 0);
 }
 
+static void test_body_like_a_request(void **state)
+{
+	struct feed *f = *state;
+	struct link l = link_open(f, 1, ROLE_SERVER);
+
+	link_request(f, &l, "POST /up HTTP/1.1\r\nContent-Length: 200\r\n\r\n", 0);
+	link_request(f, &l, GET, 0);
+	link_response(f, &l, OK);
+	link_request(f, &l, GET, 0); /* the client has left the rest of its body out */
+	link_response(f, &l, OK);
+	assert_int_equal(f->begun, 2);
+	assert_int_equal(f->counted, 2);
+	assert_request(f, 0, "POST", "/up", 200);
+	assert_request(f, 1, "GET", "/a", 200);
+	assert_int_equal(feed_stats(f)->found[PROTO_http1], -1);
+}
+
 static void test_pipelined(void **state)
 {
 	struct feed *f = *state;
@@ -235,6 +252,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(head_byte_by_byte),
 	TEST(head_over_limit),
 	TEST(request_body),
+	TEST(body_like_a_request),
 	TEST(pipelined),
 	TEST(pipelined_answers_apart),
 	TEST(answers_in_one_write),

@@ -105,10 +105,13 @@ void stream_cut(struct flow *f, struct conn *c, enum event_message message)
 	piece_free(f, piece);
 }
 
-/* An upload can hold lines that look like a request; the head before it said how long it is. */
+/*
+ * An upload can hold lines that look like a request; the head before it said how long it is. Once
+ * it is answered the client may leave the rest out (Expect: 100-continue, RFC 9110 section 10.1.1).
+ */
 static bool is_body(const struct conn *c, const struct event_data *e)
 {
-	return c->body_known && (int32_t)(e->seq - c->body_end) < 0;
+	return c->first && c->body_known && (int32_t)(e->seq - c->body_end) < 0;
 }
 
 void stream_request(struct flow *f, struct conn *c, const struct event_data *e, struct str bytes)
