@@ -56,7 +56,7 @@ help:
 	@echo 'make clean    V=1 shows commands'
 
 run: packages-build
-	@$(MAKE) --no-print-directory -j$(JOBS) build
+	@$(MAKE) --no-print-directory -j$(JOBS) build >&2
 	@exec $(SUDO) $(OUT)/sonde $(ARGS)
 
 build: $(OUT)/sonde
