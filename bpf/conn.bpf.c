@@ -175,7 +175,6 @@ static __always_inline void conn_missed(struct hit *hit, struct conn *c)
 static __always_inline bool conn_first(struct hit *hit, struct conn *c)
 {
 	const volatile struct event_signature *s;
-	struct early *early = &c->early[hit->dir & 1];
 	struct part p = {
 		.addr = hit->iov[0].base, .time = hit->now, .len = hit->moved, .seq = hit->seq};
 	struct window w;
@@ -184,7 +183,7 @@ static __always_inline bool conn_first(struct hit *hit, struct conn *c)
 
 	if (hit->iov[0].len < p.len)
 		p.len = hit->iov[0].len;
-	n = window_read(&w, &p, early);
+	n = window_read(&w, &p, c, hit->dir);
 	if (!n) {
 		count(COUNT_UNREADABLE);
 		return false;
@@ -192,11 +191,11 @@ static __always_inline bool conn_first(struct hit *hit, struct conn *c)
 	row = window_match(w.word[0], w.word[1]);
 	if (row == ROW_NONE) {
 		if (n < SIGNATURE_BYTES && window_may_match(w.word[0], w.word[1], n)) {
-			early_keep(early, &w, n, &p);
+			early_keep(c, hit->dir, &w, n, &p);
 			return false;
 		}
 		if (!window_is_token_line(w.word[0], w.word[1])) {
-			early->filled = 0;
+			c->early_filled[hit->dir & 1] = 0;
 			conn_missed(hit, c);
 			return false;
 		}

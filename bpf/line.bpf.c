@@ -51,7 +51,7 @@ static __always_inline void line_body(struct hit *hit, struct conn *c, __u32 kin
 {
 	struct half *h = &c->half[MESSAGE_RESPONSE];
 
-	c->early[hit->dir & 1].filled = 0;
+	c->early_filled[hit->dir & 1] = 0;
 	if (kind == MESSAGE_REQUEST) {
 		c->half[MESSAGE_REQUEST].bytes += hit->moved;
 		return;
@@ -69,12 +69,12 @@ static __always_inline void line_body(struct hit *hit, struct conn *c, __u32 kin
 }
 
 /* Does this hit begin a message where none is due? Then it is worth a second read. */
-static __always_inline bool line_begins(const struct part *p, struct early *early, __u32 kind)
+static __always_inline bool line_begins(const struct part *p, struct conn *c, __u32 dir, __u32 kind)
 {
 	struct window w;
 	int row;
 
-	if (!window_read(&w, p, early))
+	if (!window_read(&w, p, c, dir))
 		return false;
 	row = window_match(w.word[0], w.word[1]);
 	return row != ROW_NONE && signature(row)->message == kind;
@@ -85,7 +85,6 @@ static __always_inline bool line_first_part(struct hit *hit, struct conn *c, str
 {
 	struct half *h = &c->half[kind & 1];
 	bool due = (kind == MESSAGE_RESPONSE) == line_owed(c);
-	struct early *early = &c->early[hit->dir & 1];
 
 	if (!due && h->capturing) {
 		h->bytes += hit->moved;
@@ -93,9 +92,10 @@ static __always_inline bool line_first_part(struct hit *hit, struct conn *c, str
 		h->hits++;
 		return line_send(hit, c, p, kind, false);
 	}
-	if (!due && !line_begins(p, early, kind))
+	if (!due && !line_begins(p, c, hit->dir, kind))
 		return false;
-	if ((early->filled || p->len < SIGNATURE_BYTES) && message_early(hit, c, p, kind))
+	if ((c->early_filled[hit->dir & 1] || p->len < SIGNATURE_BYTES) &&
+	    message_early(hit, c, p, kind))
 		return true;
 	return line_send(hit, c, p, kind, true);
 }

@@ -54,32 +54,34 @@ int window_is_token_line(__u64 first, __u64 second);
 int window_may_match(__u64 first, __u64 second,
 		     __u32 n); /* n < 16 bytes: could more of them match? */
 
-static __always_inline void early_keep(struct early *early, const struct window *w, __u32 n,
+static __always_inline void early_keep(struct conn *c, __u32 dir, const struct window *w, __u32 n,
 				       const struct part *p)
 {
-	if (!early->filled) {
+	struct early *early = &c->early[dir & 1];
+
+	if (!c->early_filled[dir & 1]) {
 		early->time = p->time;
 		early->seq = p->seq;
 	}
 	early->word[0] = w->word[0];
 	early->word[1] = w->word[1];
-	early->filled = n;
+	c->early_filled[dir & 1] = n;
 }
 
 /*
  * The first 16 bytes of a message that begins with this part or, kept in `early`, before it.
  * Returns how many there are, 0 if they cannot be read.
  */
-static __always_inline __u32 window_read(struct window *w, const struct part *p,
-					 struct early *early)
+static __always_inline __u32 window_read(struct window *w, const struct part *p, struct conn *c,
+					 __u32 dir)
 {
-	__u32 had = early->filled & (SIGNATURE_BYTES - 1);
+	__u32 had = c->early_filled[dir & 1] & (SIGNATURE_BYTES - 1);
 	__u32 n = p->len < SIGNATURE_BYTES ? p->len : SIGNATURE_BYTES;
+	struct early *early = &c->early[dir & 1];
 
-	if (!had) {
-		w->word[0] = w->word[1] = 0;
+	w->word[0] = w->word[1] = 0;
+	if (!had)
 		return bpf_probe_read_user(w->byte, n, (void *)p->addr) ? 0 : n;
-	}
 	/* the new bytes stand behind the old ones, the rest is cleared */
 	early->word[2] = early->word[3] = 0;
 	if (bpf_probe_read_user((__u8 *)early->word + had, n, (void *)p->addr))

@@ -33,28 +33,30 @@ struct half {
 struct early {
 	__u64 time; /* of the first of them */
 	__u32 seq;
-	__u32 filled;  /* below 16 */
+	__u32 unused;
 	__u64 word[4]; /* 16 bytes, and room for what is read behind them */
 };
 
 #define STARTS 4 /* pipelined requests whose times are kept */
 
+/* What every hit needs stands first, what a connection needs once stands last. */
 struct conn {
 	__u64 id;
-	__u64 born;
-	__u64 connect_time;
-	__u64 ended_bytes;     /* of the response that the last EVENT_END told of */
-	__u64 starts[STARTS];  /* of requests, by transaction number */
-	struct half half[2];   /* by enum event_message */
-	struct early early[2]; /* by enum event_dir */
-	__u32 position[2];     /* by enum event_dir; unix sockets only */
-	__u32 unpaired_ack;    /* see line_pair() */
-	__u32 tgid;	       /* who connected or first used it */
+	__u32 tgid; /* who connected or first used it */
+	__u8 flags;
 	__u8 role;
 	__u8 protocol;
 	__u8 closer;
-	__u8 flags;
-	__u8 misses[2]; /* by enum event_dir */
+	__u8 early_filled[2]; /* bytes in early[], below 16 */
+	__u8 misses[2];	      /* by enum event_dir */
+	__u32 unpaired_ack;   /* see message_pair() */
+	struct half half[2];  /* by enum event_message */
+	__u64 starts[STARTS]; /* of requests, by transaction number */
+	__u64 ended_bytes;    /* of the response that the last EVENT_END told of */
+	__u32 position[2];    /* by enum event_dir; unix sockets only */
+	__u64 born;
+	__u64 connect_time;
+	struct early early[2]; /* by enum event_dir */
 };
 
 enum {

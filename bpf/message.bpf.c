@@ -130,9 +130,21 @@ static __always_inline void message_fill(struct event_data *e, struct hit *hit,
 	e->request_bytes = behind || flags & DATA_UNPAIRED ? 0 : request->bytes;
 }
 
+/*
+ * The last bytes of a hit that is not in the record whole. What ends a chunked body mostly has a
+ * buffer of its own in a vectored call, so a longer last one is not read behind a whole head:
+ * should it hold the end after all, that is known with the next request or the close.
+ */
+static __always_inline __u64 message_tail(const struct hit *hit, const struct part *p,
+					  __u32 captured)
+{
+	return captured < p->len || hit->last_len <= TAIL_BYTES ? tail_read(hit) : 0;
+}
+
 /* After the bytes are in the record: is the head at its end, what were the hit's last bytes? */
-static __always_inline void message_tail(struct event_data *e, struct half *h,
-					 const struct hit *hit, __u32 captured, __u32 class)
+static __always_inline void message_finish(struct event_data *e, struct half *h,
+					   const struct hit *hit, const struct part *p,
+					   __u32 captured, __u32 class)
 {
 	__u64 edge = 0;
 
@@ -140,7 +152,7 @@ static __always_inline void message_tail(struct event_data *e, struct half *h,
 	h->captured += captured;
 	if (captured >= TAIL_BYTES)
 		edge = *(__u64 *)&e->bytes[(captured - TAIL_BYTES) & (class - 1)];
-	e->tail = h->tail = captured == hit->moved ? edge : tail_read(hit);
+	e->tail = h->tail = captured == hit->moved ? edge : message_tail(hit, p, captured);
 	if (h->captured >= capture_bytes || edge >> 32 == CRLF_CRLF)
 		h->capturing = 0;
 }
@@ -170,10 +182,16 @@ static __always_inline __u32 message_capture(struct event_data *e, const struct 
 	return 0;
 }
 
-static __always_inline int message_match(const struct window *w, __u32 kind)
+/* A connection mostly says the same again: its last row is tried before all others. */
+static __always_inline int message_match(const struct window *w, const struct half *h, __u32 kind)
 {
-	int row = window_match(w->word[0], w->word[1]);
+	const volatile struct event_signature *last = signature(h->row);
+	int row;
 
+	if (h->row && (w->word[0] & last->mask[0]) == last->value[0] &&
+	    (w->word[1] & last->mask[1]) == last->value[1])
+		return h->row;
+	row = window_match(w->word[0], w->word[1]);
 	if (row == ROW_NONE && kind == MESSAGE_REQUEST &&
 	    window_is_token_line(w->word[0], w->word[1]))
 		return ROW_TOKEN;
@@ -208,8 +226,8 @@ static __always_inline bool message_emit(struct hit *hit, struct conn *c, const 
 		if (e)
 			w = *(struct window *)e->bytes;
 		else
-			window_read(&w, p, &c->early[hit->dir & 1]);
-		row = message_match(&w, kind);
+			window_read(&w, p, c, hit->dir);
+		row = message_match(&w, &c->half[kind & 1], kind);
 		if (row == ROW_NONE || (kind == MESSAGE_RESPONSE && message_is_interim(&w) &&
 					!(e && message_follows(e, n)))) {
 			if (e)
@@ -224,7 +242,7 @@ static __always_inline bool message_emit(struct hit *hit, struct conn *c, const 
 		return true;
 	}
 	message_fill(e, hit, c, p, kind, flags);
-	message_tail(e, h, hit, n, class);
+	message_finish(e, h, hit, p, n, class);
 	emit_submit(e, hit->now);
 	return true;
 }
@@ -251,14 +269,12 @@ int message_emit_4096(struct hit *hit, struct conn *c, struct part *p, __u32 kin
 
 /* The kept bytes begin a message: its first record is made of them, the rest of the head follows.
  */
-static __always_inline void early_begin(struct hit *hit, struct conn *c, struct early *early,
-					__u32 kind, int row)
+static __always_inline void early_begin(struct hit *hit, struct conn *c, __u32 kind, int row)
 {
+	struct early *early = &c->early[hit->dir & 1];
+	__u32 n = c->early_filled[hit->dir & 1];
 	struct half *h = &c->half[kind & 1];
-	struct part p = {.time = early->time,
-			 .len = early->filled,
-			 .seq = early->seq,
-			 .moved = early->filled};
+	struct part p = {.time = early->time, .len = n, .seq = early->seq, .moved = n};
 	struct event_data *e = emit_reserve(sizeof(*e) + SIGNATURE_BYTES);
 	__u8 flags = message_begin(hit, c, &p, kind, row);
 
@@ -269,42 +285,40 @@ static __always_inline void early_begin(struct hit *hit, struct conn *c, struct 
 	message_fill(e, hit, c, &p, kind, flags);
 	*(__u64 *)e->bytes = early->word[0];
 	*(__u64 *)(e->bytes + 8) = early->word[1];
-	e->captured = h->captured = early->filled;
+	e->captured = h->captured = n;
 	e->tail = 0;
 	emit_submit(e, hit->now);
 }
 
 int message_early(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
 {
-	struct early *early;
 	struct window w;
 	__u32 n;
 	int row;
 
 	if (!hit || !c || !p)
 		return 0;
-	early = &c->early[hit->dir & 1];
-	n = window_read(&w, p, early);
-	row = message_match(&w, kind);
+	n = window_read(&w, p, c, hit->dir);
+	row = message_match(&w, &c->half[kind & 1], kind);
 	if (n < SIGNATURE_BYTES &&
 	    (row == ROW_NONE ? window_may_match(w.word[0], w.word[1], n)
 			     : kind == MESSAGE_RESPONSE && n < STATUS_BYTES)) {
-		early_keep(early, &w, n, p);
+		early_keep(c, hit->dir, &w, n, p);
 		return 1;
 	}
-	if (row == ROW_NONE || !early->filled) {
-		early->filled = 0;
+	if (row == ROW_NONE || !c->early_filled[hit->dir & 1]) {
+		c->early_filled[hit->dir & 1] = 0;
 		return 0;
 	}
 	if (!(kind == MESSAGE_RESPONSE && message_is_interim(&w))) {
-		early_begin(hit, c, early, kind, row);
+		early_begin(hit, c, kind, row);
 		message_tunnel(c, &w, kind);
 		c->half[kind & 1].bytes += p->moved;
 		c->half[kind & 1].hits++;
 		c->half[kind & 1].last = p->time;
 		message_emit_1024(hit, c, p, kind, 0);
 	}
-	early->filled = 0;
+	c->early_filled[hit->dir & 1] = 0;
 	return 1;
 }
 
