@@ -19,12 +19,12 @@ static const struct {
 	const char *gives;
 	bool needed;
 } hooks[] = {
-	{"sock_sent", "bytes that processes send (kernel 6.3 and later)", true},
-	{"sock_received", "bytes that processes receive (kernel 6.3 and later)", true},
+	{"sock_sent", "what processes send (kernel 6.3 and later)", true},
+	{"sock_received", "what processes receive (kernel 6.3 and later)", true},
 	{"sock_state", "opening of connections, and who closed them", true},
 	{"sock_destroyed", "ends of connections, aborted requests", true},
 	{"process_exec", "names of processes that live shortly", true},
-	{"process_exit", "forgetting of processes", true},
+	{"process_exit", "forgetting processes that ended", true},
 	{"sock_retransmitted", "tcp_retransmits_total", false},
 };
 
@@ -61,6 +61,11 @@ static int hook_try(const char *name, const struct kern_options *o)
 	return err;
 }
 
+static const char *refusal(int err)
+{
+	return err == -ESRCH || err == -ENOENT ? "this kernel does not have it" : strerror(-err);
+}
+
 static int check_hooks(const struct kern_options *o)
 {
 	char said[256];
@@ -69,9 +74,10 @@ static int check_hooks(const struct kern_options *o)
 	for (size_t i = 0; i < HOOKS; i++) {
 		int err = hook_try(hooks[i].program, o);
 
-		snprintf(said, sizeof(said), err ? "%s: without it: no %s" : "%s%s",
-			 err ? strerror(-err) : "", hooks[i].gives);
-		finding(!err, hooks[i].program, said);
+		if (err)
+			snprintf(said, sizeof(said), "%s; lost without it: %s", refusal(err),
+				 hooks[i].gives);
+		finding(!err, hooks[i].program, err ? said : hooks[i].gives);
 		if (err && hooks[i].needed)
 			worst = err;
 	}
