@@ -133,17 +133,18 @@ static __always_inline void open_addresses(struct event_open *e, const struct so
 	}
 }
 
-/* Once a connection; tried again with its next hit if the ring was full. */
+/* Once a connection and half an hour; tried again with its next hit if the ring was full. */
 static __always_inline void conn_open(struct hit *hit, struct conn *c, struct sock *sk,
 				      struct task_struct *task)
 {
 	struct event_open *e;
 
-	if (c->flags & CONN_OPENED)
+	if (c->flags & CONN_OPENED && hit->now - c->opened < EVENT_REOPEN_NS)
 		return;
 	e = emit_reserve(sizeof(*e));
 	if (!e)
 		return;
+	c->opened = hit->now;
 	emit_head_of(&e->head, EVENT_OPEN, hit->now, c);
 	open_addresses(e, sk);
 	e->protocol = c->protocol;

@@ -20,6 +20,10 @@
 #include <linux/types.h>
 #endif
 
+/* A connection's EVENT_OPEN is said again after this long, so that its reader may forget idle ones.
+ */
+#define EVENT_REOPEN_NS (30ULL * 60 * 1000000000)
+
 enum event_kind {
 	EVENT_OPEN = 1,	 /* a connection carries a protocol we know */
 	EVENT_DATA = 2,	 /* bytes of a message's head */

@@ -54,6 +54,7 @@ struct conn {
 	__u64 starts[STARTS]; /* of requests, by transaction number */
 	__u64 ended_bytes;    /* of the response that the last EVENT_END told of */
 	__u32 position[2];    /* by enum event_dir; unix sockets only */
+	__u64 opened;	      /* when EVENT_OPEN was last said */
 	__u64 born;
 	__u64 connect_time;
 	struct early early[2]; /* by enum event_dir */

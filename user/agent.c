@@ -145,6 +145,7 @@ static void on_housekeeping(void *ctx)
 
 	clock_sync(&a->clock);
 	on_tick(a); /* who came back in a record that waits is not gone */
+	flow_age(a->scrape.flow, clock_monotonic());
 	who_forget(a->scrape.who, clock_monotonic(), a->series_ttl_ns, owner_forgotten, a);
 	web_run(a->web);
 }

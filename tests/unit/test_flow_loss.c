@@ -228,6 +228,30 @@ static void test_evicted(void **state)
 	assert_int_equal(table_count(flow_table(f->flow)), 0);
 }
 
+/* Its close was lost: nothing is heard of it any more. One that moves bytes without records stays.
+ */
+static void test_ageing(void **state)
+{
+	struct feed *f = *state;
+	struct link quiet = link_open(f, 1, ROLE_SERVER);
+	struct link busy;
+
+	link_request(f, &quiet, GET, 0);
+	busy = link_open(f, 2, ROLE_SERVER);
+	link_request(f, &busy, GET, 0);
+	link_response(f, &busy, "HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n");
+	flow_age(f->flow, f->now + FLOW_IDLE_NS - 100 * STEP);
+	assert_int_equal(table_count(flow_table(f->flow)), 2);
+	f->now += FLOW_IDLE_NS;
+	link_body(f, &busy, STR("some"));
+	flow_tick(f->flow);
+	flow_age(f->flow, f->now + STEP);
+	assert_int_equal(table_count(flow_table(f->flow)), 1);
+	assert_int_equal(lost_evicted(f), 1);
+	assert_int_equal(feed_stats(f)->open[PROTO_http1], 1);
+	link_close(f, &busy);
+}
+
 /* A request without an exchange loses its detail; the response still counts it. */
 static void test_exchanges_used_up(void **state)
 {
@@ -346,6 +370,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(lost_open),
 	TEST(lost_end),
 	TEST(evicted),
+	TEST(ageing),
 	cmocka_unit_test(test_exchanges_used_up),
 	cmocka_unit_test(test_pieces_used_up),
 	TEST(garbage),

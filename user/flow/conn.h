@@ -50,6 +50,7 @@ struct answer {
 
 struct conn {
 	uint64_t id;				   /* the key */
+	uint64_t touched;			   /* time of what was last heard of it */
 	struct conn *waiting_next, **waiting_link; /* those with a response under way */
 	struct exchange *first, **last;		   /* requests without a response yet, in order */
 	struct exchange *answering;		   /* response begun, end not seen */

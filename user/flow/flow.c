@@ -51,12 +51,18 @@ void flow_free(struct flow *f)
 	free(f);
 }
 
+static void conn_touch(struct flow *f, struct conn *c, uint64_t time)
+{
+	c->touched = time;
+	table_touch(f->conns, c);
+}
+
 static struct conn *conn_find(struct flow *f, const struct event_head *head)
 {
 	struct conn *c = table_find(f->conns, &head->conn);
 
 	if (c)
-		table_touch(f->conns, c);
+		conn_touch(f, c, head->time);
 	return c;
 }
 
@@ -69,6 +75,7 @@ static struct conn *conn_get(struct flow *f, const struct event_head *head, uint
 	c = table_add(f->conns, &head->conn);
 	if (!c)
 		return NULL;
+	c->touched = head->time;
 	c->last = &c->first;
 	c->role = head->role;
 	c->protocol = protocol;
@@ -137,9 +144,22 @@ void flow_tick(struct flow *f)
 
 	for (struct conn *c = f->waiting, *next; c; c = next) {
 		next = c->waiting_next;
-		if (f->options.progress(f->options.ctx, c->id, &p) &&
-		    (uint32_t)p.txn == c->answering->response_txn)
-			match_progress(f, c, p.time, p.response_bytes, p.tail);
+		if (!f->options.progress(f->options.ctx, c->id, &p) ||
+		    (uint32_t)p.txn != c->answering->response_txn)
+			continue;
+		if (p.time > c->touched)
+			conn_touch(f, c, p.time);
+		match_progress(f, c, p.time, p.response_bytes, p.tail);
+	}
+}
+
+void flow_age(struct flow *f, uint64_t now)
+{
+	struct conn *c;
+
+	while ((c = table_oldest(f->conns)) && now > c->touched + FLOW_IDLE_NS) {
+		conn_evicted(f, c);
+		table_remove(f->conns, c);
 	}
 }
 

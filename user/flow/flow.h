@@ -58,6 +58,11 @@ void flow_close(struct flow *f, const struct event_close *e);
 /* Looks after responses that went on without records; to be called after each reading of the ring.
  */
 void flow_tick(struct flow *f);
+/* Forgets connections that nothing was heard of for FLOW_IDLE_NS; to be called about once a second.
+ */
+void flow_age(struct flow *f, uint64_t now);
+#define FLOW_IDLE_NS (2 * EVENT_REOPEN_NS)
+
 const struct flow_stats *flow_stats(const struct flow *f);
 const struct table *flow_table(const struct flow *f); /* connections, for sonde_table_* */
 
