@@ -62,7 +62,7 @@ static __always_inline void conn_claim(struct conn *c, const struct task_struct 
 	if (c->tgid)
 		return;
 	c->tgid = task->tgid;
-	if (c->flags & CONN_ACCEPTED)
+	if (c->accepted)
 		life_add(c->tgid, LIFE_OPENED_SERVER);
 }
 
@@ -134,14 +134,11 @@ static __always_inline void open_addresses(struct event_open *e, const struct so
 }
 
 /* Once a connection and half an hour; tried again with its next hit if the ring was full. */
-static __always_inline void conn_open(struct hit *hit, struct conn *c, struct sock *sk,
-				      struct task_struct *task)
+static __noinline void conn_open(struct hit *hit, struct conn *c, struct sock *sk,
+				 struct task_struct *task)
 {
-	struct event_open *e;
+	struct event_open *e = emit_reserve(sizeof(*e));
 
-	if (c->flags & CONN_OPENED && hit->now - c->opened < EVENT_REOPEN_NS)
-		return;
-	e = emit_reserve(sizeof(*e));
 	if (!e)
 		return;
 	c->opened = hit->now;
@@ -152,13 +149,13 @@ static __always_inline void conn_open(struct hit *hit, struct conn *c, struct so
 	e->born = c->born;
 	e->connect_time = c->connect_time;
 	bpf_probe_read_kernel(e->comm, sizeof(e->comm), task->group_leader->comm);
-	c->flags |= CONN_OPENED;
+	c->is_open = 1;
 	emit_submit(e, hit->now);
 }
 
 static __always_inline void conn_mute(struct conn *c, __u32 why)
 {
-	c->flags |= CONN_MUTED;
+	c->muted = 1;
 	count(why);
 }
 
@@ -172,8 +169,11 @@ static __always_inline void conn_missed(struct hit *hit, struct conn *c)
 		conn_mute(c, COUNT_UNKNOWN);
 }
 
-/* A socket that nothing is known of: its role comes from what it begins with. */
-static __always_inline bool conn_first(struct hit *hit, struct conn *c)
+/*
+ * A socket that nothing is known of: its role comes from what it begins with. Not inlined, so that
+ * its window is not on the stack below line_moved().
+ */
+static __noinline bool conn_first(struct hit *hit, struct conn *c)
 {
 	const volatile struct event_signature *s;
 	struct part p = {
@@ -195,13 +195,15 @@ static __always_inline bool conn_first(struct hit *hit, struct conn *c)
 			early_keep(c, hit->dir, &w, n, &p);
 			return false;
 		}
-		if (!window_is_token_line(w.word[0], w.word[1])) {
+		/* "Hello world" in the middle of a body is no request: only a connection's start is
+		 */
+		if (!c->born || !window_is_token_line(w.word[0], w.word[1])) {
 			c->early_filled[hit->dir & 1] = 0;
 			conn_missed(hit, c);
 			return false;
 		}
 		row = ROW_TOKEN;
-		c->flags |= CONN_TENTATIVE;
+		c->tentative = 1;
 	}
 	s = signature(row);
 	if (s->framing != FRAMING_LINE) {
@@ -221,9 +223,9 @@ void conn_close(struct conn *c)
 	__u64 now = bpf_ktime_get_ns();
 	struct event_close *e;
 
-	if (!(c->flags & CONN_OPENED))
+	if (!c->is_open)
 		return;
-	c->flags &= ~CONN_OPENED;
+	c->is_open = 0;
 	e = emit_reserve(sizeof(*e));
 	if (!e)
 		return;
@@ -269,7 +271,7 @@ int conn_moved(struct sock *sk, int moved, __u32 dir, int flags)
 	if (task->flags & PF_KTHREAD || (__u32)task->tgid == agent_tgid)
 		return 0;
 	c = conn_make(sk);
-	if (!c || c->flags & CONN_MUTED)
+	if (!c || c->muted)
 		return 0;
 	conn_claim(c, task);
 	hit.now = bpf_ktime_get_ns();
@@ -277,7 +279,8 @@ int conn_moved(struct sock *sk, int moved, __u32 dir, int flags)
 	readable = !(dir == DIR_IN && flags & MSG_TRUNC) && io_find(&hit, task);
 	if (!c->role && (!readable || !conn_first(&hit, c)))
 		return 0;
-	conn_open(&hit, c, sk, task);
+	if (!c->is_open || hit.now - c->opened >= EVENT_REOPEN_NS)
+		conn_open(&hit, c, sk, task);
 	return line_moved(&hit, c, readable);
 }
 

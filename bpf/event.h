@@ -27,7 +27,7 @@
 enum event_kind {
 	EVENT_OPEN = 1,	 /* a connection carries a protocol we know */
 	EVENT_DATA = 2,	 /* bytes of a message's head */
-	EVENT_END = 3,	 /* a response that took more than one hit is over */
+	EVENT_END = 3,	 /* how far a response got that took more than one hit */
 	EVENT_CLOSE = 4, /* a connection that had an EVENT_OPEN is gone */
 	EVENT_EXEC = 5,	 /* a process became another program */
 	EVENT_EXIT = 6,	 /* a process is gone */
@@ -92,7 +92,7 @@ struct event_data {
 struct event_end {
 	struct event_head head; /* time is that of the last byte */
 	__u32 txn;
-	__u32 unused;
+	__u32 over;	      /* a request follows; else bytes that may begin another response */
 	__u64 response_bytes; /* moved for the response, head and body */
 	__u64 tail;
 };
@@ -148,7 +148,10 @@ static inline __u32 event_progress_slot(__u64 conn)
 	return (__u32)((conn * 0x9E3779B97F4A7C15ULL) >> (64 - PROGRESS_BITS));
 }
 
-/* TCP connections by process, added up in the kernel: no record, so none can be lost. */
+/*
+ * TCP connections by process, added up in the kernel: no record, so a full ring loses none. What
+ * finds no room in the table is counted as COUNT_LIFE_FULL.
+ */
 struct event_life {
 	__u64 opened[3]; /* by enum event_role */
 	__u64 connect_failures;
@@ -156,16 +159,15 @@ struct event_life {
 };
 
 enum event_counter {
-	COUNT_TRANSACTIONS = 0, /* responses that began, and requests that ended without one */
-	COUNT_REQUESTS = 1,	/* requests that began */
-	COUNT_RING_FULL = 2,	/* records that found no room */
-	COUNT_NO_STATE = 3,	/* sockets for which no state could be made */
-	COUNT_UNREADABLE = 4,	/* hits on unclassified or traced sockets without readable bytes */
-	COUNT_TLS = 5,		/* connections that began with a TLS handshake */
-	COUNT_UNKNOWN = 6,	/* connections muted because no signature matched */
-	COUNT_IO_URING = 7,	/* hits that came through io_uring */
-	COUNT_LIFE_FULL = 8,	/* processes that found no room in the table of struct event_life */
-	COUNT_RESPONSES_LOST = 9, /* transactions whose response record found no room */
+	COUNT_REQUESTS = 0,   /* requests that began */
+	COUNT_RING_FULL = 1,  /* records that found no room */
+	COUNT_NO_STATE = 2,   /* sockets for which no state could be made */
+	COUNT_UNREADABLE = 3, /* hits on unclassified or traced sockets without readable bytes */
+	COUNT_TLS = 4,	      /* connections that began with a TLS handshake */
+	COUNT_UNKNOWN = 5,    /* connections muted because no signature matched */
+	COUNT_IO_URING = 6,   /* hits that came through io_uring */
+	COUNT_LIFE_FULL = 7,  /* TCP events that found no room in the table of struct event_life */
+	COUNT_RESPONSES_LOST = 8, /* transactions whose response record found no room */
 	COUNT_MAX = 16,
 };
 

@@ -66,8 +66,10 @@ static __always_inline bool io_vector(struct hit *hit, __u64 iov, __u64 n)
 {
 	if (n > IO_VECTORS)
 		n = IO_VECTORS;
-	if (n < 1 || bpf_probe_read_user(hit->iov, n * sizeof(hit->iov[0]), (void *)iov))
+	if (n < 1 || bpf_probe_read_user(hit->iov, n * sizeof(hit->iov[0]), (void *)iov)) {
+		count(COUNT_UNREADABLE);
 		return false;
+	}
 	io_last(hit);
 	return true;
 }
@@ -81,7 +83,7 @@ static __always_inline __u8 io_form(const struct task_struct *task, const struct
 	return call < IO_CALLS ? io_forms[call] : IO_NONE;
 }
 
-/* Finds the bytes of the hit; false and counted if they cannot be read. */
+/* Finds the bytes of the hit; false if there are none, and counted if they cannot be read. */
 static __always_inline bool io_find(struct hit *hit, struct task_struct *task)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -96,8 +98,10 @@ static __always_inline bool io_find(struct hit *hit, struct task_struct *task)
 		return io_vector(hit, arch_arg2(regs), arch_arg3(regs));
 	case IO_MESSAGE:
 		/* msg_name and msg_namelen stand before msg_iov */
-		return !bpf_probe_read_user(&msg, sizeof(msg), (void *)(arch_arg2(regs) + 16)) &&
-		       io_vector(hit, msg.iov, msg.iovlen);
+		if (!bpf_probe_read_user(&msg, sizeof(msg), (void *)(arch_arg2(regs) + 16)))
+			return io_vector(hit, msg.iov, msg.iovlen);
+		count(COUNT_UNREADABLE);
+		return false;
 	case IO_URING:
 		count(COUNT_IO_URING);
 		return false;

@@ -35,7 +35,7 @@ static __always_inline void life_established(struct sock *sk, int old_state)
 		c->connect_time = now - c->born;
 		life_add(c->tgid, LIFE_OPENED_CLIENT);
 	} else {
-		c->flags |= CONN_ACCEPTED;
+		c->accepted = 1;
 	}
 	c->born = now;
 }

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* TCP connections added up by process, in the kernel: exact whatever happens to the ring. */
+/*
+ * TCP connections added up by process, in the kernel: a full ring loses none of them. The entry of
+ * a process stays until user space has found it gone and taken the last figures; what finds no room
+ * is counted as COUNT_LIFE_FULL. Lost uncounted can be only a retransmit after its process's end,
+ * if it is added at the very moment in which the entry is removed.
+ */
 #ifndef SONDE_LIFE_BPF_H
 #define SONDE_LIFE_BPF_H
 

@@ -56,8 +56,8 @@ static __always_inline void line_body(struct hit *hit, struct conn *c, __u32 kin
 		c->half[MESSAGE_REQUEST].bytes += hit->moved;
 		return;
 	}
-	if (c->flags & CONN_TENTATIVE && line_owed(c)) {
-		c->flags |= CONN_MUTED;
+	if (c->tentative && line_owed(c)) {
+		c->muted = 1;
 		count(COUNT_UNKNOWN); /* the answer was not HTTP: neither was the question */
 		return;
 	}
@@ -85,19 +85,27 @@ static __always_inline bool line_first_part(struct hit *hit, struct conn *c, str
 {
 	struct half *h = &c->half[kind & 1];
 	bool due = (kind == MESSAGE_RESPONSE) == line_owed(c);
+	/* a request's head may hold anything at its border, a response's may be followed by another
+	 */
+	bool looked_at = kind == MESSAGE_RESPONSE || !h->capturing;
+	bool begins = due || (looked_at && line_begins(p, c, hit->dir, kind));
+	int early = EARLY_NONE;
 
-	if (!due && h->capturing) {
+	if (!begins && h->capturing) {
 		h->bytes += hit->moved;
 		h->last = hit->now;
 		h->hits++;
 		return line_send(hit, c, p, kind, false);
 	}
-	if (!due && !line_begins(p, c, hit->dir, kind))
+	if (!begins)
 		return false;
-	if ((c->early_filled[hit->dir & 1] || p->len < SIGNATURE_BYTES) &&
-	    message_early(hit, c, p, kind))
+	if (c->early_filled[hit->dir & 1] || p->len < SIGNATURE_BYTES)
+		early = message_early(hit, c, p, kind);
+	if (early == EARLY_TAKEN)
 		return true;
-	return line_send(hit, c, p, kind, true);
+	if (early != EARLY_NONE)
+		message_early_begin(hit, c, p, kind, early);
+	return line_send(hit, c, p, kind, early == EARLY_NONE);
 }
 
 /* A head may be spread over the buffers of one vectored call. */

@@ -97,9 +97,17 @@ int message_emit_128(struct hit *hit, struct conn *c, struct part *p, __u32 kind
 int message_emit_512(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
 int message_emit_1024(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
 int message_emit_4096(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
-/* Where hits are shorter than a signature: true if the part was kept or began a message with those
- * before. */
+/*
+ * Where hits are shorter than a signature. A row (0 and up): with those kept before, the part
+ * begins a message, which message_early_begin() then notes; the part itself goes on with it. They
+ * are two, and the caller sends the part, because all calls together have 512 bytes of stack.
+ */
+enum early_answer {
+	EARLY_NONE = -1,  /* nothing was kept: the part stands for itself */
+	EARLY_TAKEN = -2, /* it was kept, or ended an interim response */
+};
 int message_early(struct hit *hit, struct conn *c, struct part *p, __u32 kind);
+int message_early_begin(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int row);
 
 /* line.bpf.c: the hit's bytes are known (or, with readable 0, only counted); the connection has a
  * role. */

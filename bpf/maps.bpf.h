@@ -39,17 +39,26 @@ struct early {
 
 #define STARTS 4 /* pipelined requests whose times are kept */
 
-/* What every hit needs stands first, what a connection needs once stands last. */
+/*
+ * What every hit needs stands first, what a connection needs once stands last. Threads that read
+ * and threads that write meet here: each message direction has its own half, and every flag is a
+ * byte of its own, so that no store touches what another thread keeps.
+ */
 struct conn {
 	__u64 id;
 	__u32 tgid; /* who connected or first used it */
-	__u8 flags;
+	__u8 muted; /* not ours: one look-up and out */
 	__u8 role;
 	__u8 protocol;
+	__u8 is_open;	/* EVENT_OPEN is out */
+	__u8 tentative; /* no response has proved the protocol yet */
+	__u8 accepted;	/* established from the other side; counted for the process that uses it
+			   first */
 	__u8 closer;
+	__u8 unused;
 	__u8 early_filled[2]; /* bytes in early[], below 16 */
 	__u8 misses[2];	      /* by enum event_dir */
-	__u32 unpaired_ack;   /* see message_pair() */
+	__u32 unpaired_ack;   /* see message_renumber() */
 	struct half half[2];  /* by enum event_message */
 	__u64 starts[STARTS]; /* of requests, by transaction number */
 	__u64 ended_bytes;    /* of the response that the last EVENT_END told of */
@@ -58,14 +67,6 @@ struct conn {
 	__u64 born;
 	__u64 connect_time;
 	struct early early[2]; /* by enum event_dir */
-};
-
-enum {
-	CONN_MUTED = 1,	    /* not ours: one look-up and out */
-	CONN_OPENED = 2,    /* EVENT_OPEN is out */
-	CONN_TENTATIVE = 4, /* no response has proved the protocol yet */
-	CONN_ACCEPTED = 8,  /* established from the other side, not yet counted for a process */
-	CONN_UNPAIRED = 16, /* a response came before its request */
 };
 
 struct {
@@ -97,7 +98,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
+	__uint(max_entries, 16384);
 	__type(key, __u32);
 	__type(value, struct event_life);
 } life __weak SEC(".maps");

@@ -14,7 +14,7 @@
 
 #define STATUS_BYTES 12 /* HTTP/1.1 200 */
 #define CRLF_CRLF    0x0a0d0a0d
-#define CONTINUE     "HTTP/1.1 100 Continue\r\n\r\n"
+#define INTERIM_MAX  128 /* bytes of a 1xx head behind which the answer proper is looked for */
 
 /*
  * An answer that does not end the exchange: the three digits of the status begin at byte 9, and 101
@@ -25,14 +25,19 @@ static __always_inline bool message_is_interim(const struct window *w)
 	return w->byte[9] == '1' && !(w->byte[10] == '0' && w->byte[11] == '1');
 }
 
+/* Does another head stand behind the interim one, in the bytes captured with it? */
 static __always_inline bool message_follows(const struct event_data *e, __u32 captured)
 {
-	const __u8 *after = e->bytes + sizeof(CONTINUE) - 1;
-
-	return captured > sizeof(CONTINUE) + 8 && after[0] == 'H' && after[5] == '1';
+	for (__u32 i = STATUS_BYTES; i < INTERIM_MAX - SIGNATURE_BYTES; i++) {
+		if (i + SIGNATURE_BYTES > captured)
+			return false;
+		if (*(const __u32 *)(e->bytes + i) == CRLF_CRLF)
+			return e->bytes[i + 4] == 'H' && e->bytes[i + 8] == '/';
+	}
+	return false;
 }
 
-static __always_inline void message_end(struct hit *hit, struct conn *c)
+static __always_inline void message_end(struct hit *hit, struct conn *c, bool over)
 {
 	struct half *h = &c->half[MESSAGE_RESPONSE];
 	struct event_end *e;
@@ -44,6 +49,7 @@ static __always_inline void message_end(struct hit *hit, struct conn *c)
 		return;
 	emit_head_of(&e->head, EVENT_END, h->last, c);
 	e->txn = h->count;
+	e->over = over;
 	e->response_bytes = h->bytes;
 	e->tail = h->tail;
 	c->ended_bytes = h->bytes;
@@ -51,15 +57,18 @@ static __always_inline void message_end(struct hit *hit, struct conn *c)
 }
 
 /*
- * A client's response can be read by one thread before the hook of the send that asked for it has
- * run in another. The response then stood there unpaired, but its ack lies past the request's first
- * byte.
+ * More responses than requests have begun. Either this request's own was read by another thread
+ * before the hook of the send ran here: then the response's ack lies past the request's first byte,
+ * and the numbers will meet. Or requests were pipelined in one read, or one began before the agent:
+ * then this side's number, which only it writes, is set forward.
  */
-static __always_inline void message_pair(struct conn *c, __u32 seq)
+static __always_inline void message_renumber(struct conn *c, __u32 seq)
 {
-	if (c->flags & CONN_UNPAIRED && (__s32)(c->unpaired_ack - seq) > 0)
-		c->half[MESSAGE_RESPONSE].count = c->half[MESSAGE_REQUEST].count;
-	c->flags &= ~CONN_UNPAIRED;
+	__u32 responses = c->half[MESSAGE_RESPONSE].count;
+
+	if ((__s32)(responses - c->half[MESSAGE_REQUEST].count) > 0 &&
+	    (__s32)(c->unpaired_ack - seq) <= 0)
+		c->half[MESSAGE_REQUEST].count = responses;
 }
 
 static __always_inline void half_begin(struct half *h, const struct part *p, int row)
@@ -82,28 +91,25 @@ static __always_inline __u8 message_begin(struct hit *hit, struct conn *c, const
 
 	if (kind == MESSAGE_REQUEST) {
 		if (!line_owed(c))
-			message_end(hit, c);
+			message_end(hit, c, true);
 		half_begin(request, p, row);
+		message_renumber(c, p->seq);
 		request->count++;
 		c->starts[request->count % STARTS] = p->time;
 		response->capturing = 0;
-		message_pair(c, p->seq);
 		count(COUNT_REQUESTS);
-		return flags | (c->flags & CONN_TENTATIVE ? DATA_TENTATIVE : 0);
+		return flags | (c->tentative ? DATA_TENTATIVE : 0);
 	}
-	message_end(hit, c);
+	message_end(hit, c, false);
 	half_begin(response, p, row);
 	c->ended_bytes = 0;
 	request->capturing = 0;
-	c->flags &= ~CONN_TENTATIVE;
-	if (line_owed(c)) {
-		response->count++;
-	} else {
+	c->tentative = 0;
+	if (!line_owed(c)) {
 		flags |= DATA_UNPAIRED;
 		c->unpaired_ack = hit->ack;
-		c->flags |= CONN_UNPAIRED;
 	}
-	count(COUNT_TRANSACTIONS);
+	response->count++;
 	return flags;
 }
 
@@ -164,7 +170,7 @@ static __always_inline void message_tunnel(struct conn *c, const struct window *
 	bool connected = w->byte[9] == '2' && signature(c->half[MESSAGE_REQUEST].row)->tunnel;
 
 	if (kind == MESSAGE_RESPONSE && (switching || connected))
-		c->flags |= CONN_MUTED;
+		c->muted = 1;
 }
 
 /* The part's first bytes into the record, at most n of them; returns how many there are. */
@@ -269,7 +275,7 @@ int message_emit_4096(struct hit *hit, struct conn *c, struct part *p, __u32 kin
 
 /* The kept bytes begin a message: its first record is made of them, the rest of the head follows.
  */
-static __always_inline void early_begin(struct hit *hit, struct conn *c, __u32 kind, int row)
+static __always_inline void early_emit(struct hit *hit, struct conn *c, __u32 kind, int row)
 {
 	struct early *early = &c->early[hit->dir & 1];
 	__u32 n = c->early_filled[hit->dir & 1];
@@ -297,29 +303,43 @@ int message_early(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
 	int row;
 
 	if (!hit || !c || !p)
-		return 0;
+		return EARLY_NONE;
 	n = window_read(&w, p, c, hit->dir);
 	row = message_match(&w, &c->half[kind & 1], kind);
 	if (n < SIGNATURE_BYTES &&
 	    (row == ROW_NONE ? window_may_match(w.word[0], w.word[1], n)
 			     : kind == MESSAGE_RESPONSE && n < STATUS_BYTES)) {
 		early_keep(c, hit->dir, &w, n, p);
-		return 1;
+		return EARLY_TAKEN;
 	}
 	if (row == ROW_NONE || !c->early_filled[hit->dir & 1]) {
 		c->early_filled[hit->dir & 1] = 0;
+		return EARLY_NONE;
+	}
+	if (kind == MESSAGE_RESPONSE && message_is_interim(&w)) {
+		c->early_filled[hit->dir & 1] = 0;
+		return EARLY_TAKEN;
+	}
+	return row;
+}
+
+int message_early_begin(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int row)
+{
+	struct half *h;
+	struct window w;
+
+	if (!hit || !c || !p)
 		return 0;
-	}
-	if (!(kind == MESSAGE_RESPONSE && message_is_interim(&w))) {
-		early_begin(hit, c, kind, row);
-		message_tunnel(c, &w, kind);
-		c->half[kind & 1].bytes += p->moved;
-		c->half[kind & 1].hits++;
-		c->half[kind & 1].last = p->time;
-		message_emit_1024(hit, c, p, kind, 0);
-	}
+	early_emit(hit, c, kind, row);
+	w.word[0] = c->early[hit->dir & 1].word[0];
+	w.word[1] = c->early[hit->dir & 1].word[1];
+	message_tunnel(c, &w, kind);
+	h = &c->half[kind & 1];
+	h->bytes += p->moved;
+	h->hits++;
+	h->last = p->time;
 	c->early_filled[hit->dir & 1] = 0;
-	return 1;
+	return 0;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

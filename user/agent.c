@@ -27,6 +27,7 @@
 #define TICK_NS		 (50 * NS_PER_MS)
 #define HOUSEKEEPING_NS	 NS_PER_SECOND
 #define LOG_BUFFER_BYTES (1 << 20)
+#define READ_TURNS	 8 /* of kern_read(); then the endpoint and signals have theirs */
 #define EXCHANGES_MAX	 32768
 #define PROCESSES_MAX	 8192
 #define DRAIN_MS	 500
@@ -116,9 +117,11 @@ static void stop(struct agent *a, int error)
 static void on_tick(void *ctx)
 {
 	struct agent *a = ctx;
-	int err = kern_read(a->scrape.kern, &a->intake);
+	int err = -EAGAIN;
 
-	if (err < 0 && err != -EINTR) {
+	for (int turn = 0; turn < READ_TURNS && err == -EAGAIN; turn++)
+		err = kern_read(a->scrape.kern, &a->intake);
+	if (err < 0 && err != -EINTR && err != -EAGAIN) {
 		log_error("sonde.kern", "cannot read the ring buffer: %s", strerror(-err));
 		stop(a, err);
 		return;
@@ -144,7 +147,9 @@ static void on_housekeeping(void *ctx)
 	struct agent *a = ctx;
 
 	clock_sync(&a->clock);
+	kern_life_read(a->scrape.kern);
 	on_tick(a); /* who came back in a record that waits is not gone */
+	scrape_life(&a->scrape);
 	flow_age(a->scrape.flow, clock_monotonic());
 	who_forget(a->scrape.who, clock_monotonic(), a->series_ttl_ns, owner_forgotten, a);
 	web_run(a->web);
@@ -165,6 +170,7 @@ static void write_metrics(void *ctx, struct prom *p)
 {
 	struct agent *a = ctx;
 
+	kern_life_read(a->scrape.kern);
 	on_tick(a);
 	scrape_write(&a->scrape, p);
 }
@@ -315,7 +321,8 @@ void agent_free(struct agent *a)
 		return;
 	if (a->scrape.kern && !a->error) {
 		kern_detach(a->scrape.kern);
-		kern_read(a->scrape.kern, &a->intake);
+		while (kern_read(a->scrape.kern, &a->intake) == -EAGAIN)
+			;
 		flow_tick(a->scrape.flow);
 		jsonlog_drain(a->scrape.jsonlog, DRAIN_MS);
 	}

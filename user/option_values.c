@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "option.h"
+#include "out/listen.h"
 
 #define SERVICES_MAX 256
 
@@ -82,15 +83,7 @@ int set_text(struct options *o, const struct option_row *row, const char *value)
 /* Only the form; whether the address is one of this machine shows when it is used. */
 int set_listen(struct options *o, const struct option_row *row, const char *value)
 {
-	const char *colon = strrchr(value, ':');
-	size_t before = colon ? (size_t)(colon - value) : 0;
-	uint64_t port = 0;
-
-	if (!colon || !str_to_u64(str_of(colon + 1), &port) || port > 65535)
-		return -EINVAL;
-	if (memchr(value, ':', before) && (value[0] != '[' || value[before - 1] != ']'))
-		return -EINVAL;
-	return set_text(o, row, value);
+	return listen_is_address(value) ? set_text(o, row, value) : -EINVAL;
 }
 
 int set_backend(struct options *o, const struct option_row *row, const char *value)

@@ -28,6 +28,11 @@ static void add_life(void *ctx, uint32_t pid, const struct event_life *added)
 	metrics_life(s->metrics, who_is(s->who, pid, 0), added);
 }
 
+void scrape_life(struct scrape *s)
+{
+	kern_life(s->kern, add_life, s);
+}
+
 static void programs(const struct scrape *s, struct selfstat *self, struct selfstat_program *rows)
 {
 	self->programs = rows;
@@ -98,7 +103,7 @@ void scrape_write(struct scrape *s, struct prom *p)
 	};
 
 	kern_counters(s->kern, counters);
-	kern_life(s->kern, add_life, s);
+	scrape_life(s);
 	programs(s, &self, program_rows);
 	tables(s, &self, table_rows);
 	funnel(s, &self, protocol_rows, lost_rows, counters);

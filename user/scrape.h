@@ -19,6 +19,8 @@ struct scrape {
 	bool probe_times; /* --bpf-stats */
 };
 
+/* Connections that kern_life_read() found go to the services of their processes. */
+void scrape_life(struct scrape *s);
 void scrape_write(struct scrape *s, struct prom *p); /* everything on /metrics, to the end */
 
 #endif

@@ -42,7 +42,7 @@ struct feed {
 struct link {
 	uint64_t id;
 	uint8_t role;
-	uint32_t requests, responses;
+	uint32_t requests, responses, unpaired_ack;
 	uint32_t position[2]; /* by message */
 	uint8_t row;
 	uint64_t request_time, request_bytes;
@@ -192,6 +192,8 @@ static inline void link_request(struct feed *f, struct link *l, const char *text
 	l->request_bytes = e.moved;
 	e.flags = DATA_START | flags;
 	e.row = l->row;
+	if ((int32_t)(l->responses - l->requests) > 0 && (int32_t)(l->unpaired_ack - e.seq) <= 0)
+		l->requests = l->responses;
 	e.txn = ++l->requests;
 	feed_data(f, &e, str_of(text));
 }
@@ -201,10 +203,11 @@ static inline struct event_data response_of(struct feed *f, struct link *l, cons
 	struct event_data e = data_of(f, l, MESSAGE_RESPONSE, str_of(text));
 
 	e.flags = DATA_START;
-	if (l->responses == l->requests)
+	if ((int32_t)(l->requests - l->responses) <= 0) {
 		e.flags |= DATA_UNPAIRED;
-	else
-		l->responses++;
+		l->unpaired_ack = e.ack;
+	}
+	l->responses++;
 	e.row = l->row;
 	e.txn = l->responses;
 	if (!(e.flags & DATA_UNPAIRED)) {
@@ -259,6 +262,7 @@ static inline void link_end(struct feed *f, struct link *l)
 {
 	struct event_end e = {.head = link_head(f, l, EVENT_END),
 			      .txn = l->responses,
+			      .over = 1,
 			      .response_bytes = l->response_bytes,
 			      .tail = l->tail};
 

@@ -16,6 +16,7 @@ struct peer {
 	bool open;
 	bool asked;	 /* a request has no answer yet */
 	bool asked_seen; /* and its record arrived */
+	bool refused;	 /* what was asked is no request */
 	bool more;	 /* of the response is to come */
 };
 
@@ -68,7 +69,8 @@ static void ask(struct model *m, struct peer *p)
 	p->more = false;
 	p->asked = true;
 	p->asked_seen = !lose(m);
-	link_request(&m->feed, &p->link, requests[draw(m, 6)], 0);
+	p->refused = draw(m, 6) == 5;
+	link_request(&m->feed, &p->link, requests[p->refused ? 5 : draw(m, 5)], 0);
 }
 
 static void answer(struct model *m, struct peer *p)
@@ -91,12 +93,13 @@ static void answer_early(struct model *m, struct peer *p)
 	bool lost = lose(m);
 
 	e.ack += (uint32_t)strlen(request);
+	p->link.unpaired_ack = e.ack;
 	m->answered += !lost;
 	feed_data(&m->feed, &e, str_of(response));
 	m->orphans += lose(m) && !lost;
 	link_request(&m->feed, &p->link, request, 0);
 	p->link.responses = p->link.requests;
-	p->more = false;
+	p->more = true;
 }
 
 static void leave(struct model *m, struct peer *p)
@@ -105,7 +108,7 @@ static void leave(struct model *m, struct peer *p)
 
 	link_close(&m->feed, &p->link);
 	if (p->asked && !lost)
-		m->aborted += p->asked_seen || p->link.row;
+		m->aborted += p->asked_seen ? !p->refused : !!p->link.row;
 	m->evicted += lost && p->asked && p->asked_seen;
 	m->closes_lost += lost;
 	p->open = false;
@@ -125,7 +128,7 @@ static void act(struct model *m, struct peer *p)
 		answer(m, p);
 	} else if (p->more && draw(m, 2)) {
 		link_body(&m->feed, &p->link, STR("5\r\nxxxxx\r\n0\r\n\r\n"));
-	} else if (p->link.role == ROLE_CLIENT && draw(m, 8) == 0) {
+	} else if (p->link.role == ROLE_CLIENT && !p->more && draw(m, 8) == 0) {
 		answer_early(m, p);
 	} else {
 		ask(m, p);

@@ -148,6 +148,8 @@ static void write_message(struct buf *b, const struct msg *m, int64_t consumed)
 		write_str(b, id_names[i], m->ids[i]);
 	if (m->tunnel)
 		buf_text(b, "tunnel true\n");
+	if (m->expects)
+		buf_text(b, "expects true\n");
 	write_str(b, "end", str_of(end_names[m->end]));
 	if (m->end == MSG_END_LENGTH)
 		buf_printf(b, "body_left %llu\n", (unsigned long long)m->body_left);
@@ -180,6 +182,7 @@ static void assert_same_head(const struct msg *part, const struct msg *whole)
 	assert_int_equal(part->kind, whole->kind);
 	assert_int_equal(part->status, whole->status);
 	assert_int_equal(part->tunnel, whole->tunnel);
+	assert_int_equal(part->expects, whole->expects);
 	assert_int_equal(part->head_bytes, whole->head_bytes);
 	assert_true(str_eq(part->op, whole->op));
 	assert_true(str_eq(part->target, whole->target));
@@ -193,6 +196,7 @@ static void assert_less(const struct msg *part, const struct msg *whole)
 {
 	if (part->status)
 		assert_int_equal(part->status, whole->status);
+	assert_true(whole->expects || !part->expects);
 	assert_unchanged(part->op, whole->op);
 	assert_unchanged(part->host, whole->host);
 	assert_true(str_has_prefix(whole->target, part->target));

@@ -19,7 +19,7 @@ static void assert_refused(const char *line, const char *environment, const char
 
 #define SIZE	 "must be a power of two from 64KiB to 1GiB, such as 4MiB"
 #define DURATION "must be 0 or a duration such as 10m, 1h30m or 500ms"
-#define LISTEN	 "must be ADDR:PORT, [v6]:PORT or :PORT, such as 127.0.0.1:9435"
+#define LISTEN	 "must be ADDR:PORT, [v6]:PORT or :PORT with an IP address, such as 127.0.0.1:9435"
 #define SERVICE	 "must be PORT=NAME, such as 8000=backend, for at most 256 ports"
 #define UNKNOWN	 "unknown option; sonde --help lists them all"
 #define CAPTURE	 "must be a number from 64 to 4096"
@@ -49,6 +49,12 @@ static const char *const line_errors[][2] = {
 	{"--listen=:65536", "--listen=:65536: " LISTEN},
 	{"--listen=::1:80", "--listen=::1:80: " LISTEN},
 	{"--listen=x:", "--listen=x:: " LISTEN},
+	{"--listen=foo:1", "--listen=foo:1: " LISTEN},
+	{"--listen=localhost:1", "--listen=localhost:1: " LISTEN},
+	{"--listen=1.2.3:1", "--listen=1.2.3:1: " LISTEN},
+	{"--listen=1.2.3.256:1", "--listen=1.2.3.256:1: " LISTEN},
+	{"--listen=[::x]:1", "--listen=[::x]:1: " LISTEN},
+	{"--listen=[::1:1", "--listen=[::1:1: " LISTEN},
 	{"--backend=magic", "--backend=magic: must be auto, sock, fexit or syscall"},
 	{"--log-level=loud", "--log-level=loud: must be debug, info, warn or error"},
 	{"--bpf-stats=perhaps", "--bpf-stats=perhaps: must be true or false"},

@@ -191,6 +191,33 @@ static void test_eviction(void **state)
 	world_close(&w);
 }
 
+/* Connections are counted by process and asked about when many of them are long gone. */
+static void test_strangers_take_no_place(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_open(&w, 8);
+	for (uint32_t pid = 1; pid <= 8; pid++) {
+		put_process(&w, pid, 1, "server\0");
+		assert_who(&w, pid, 8000, "backend");
+	}
+	for (uint32_t pid = 100; pid < 200; pid++)
+		assert_who(&w, pid, 0, "unknown");
+	assert_who(&w, 200, 9000, "admin"); /* but the port's rule holds for whoever served it */
+	assert_who(&w, 200, 7000, "unknown");
+	assert_int_equal(table_count(who_table(w.who)), 8);
+	assert_int_equal(table_evictions(who_table(w.who)), 0);
+	for (uint32_t pid = 1; pid <= 8; pid++)
+		assert_who(&w, pid, 0, "backend");
+	put_process(&w, 100, 1, "late\0");
+	assert_who(&w, 100, 0, "late"); /* nor is the bad answer kept */
+	put(&w, 101, "stat", STR(""));	/* in doubt it is there */
+	assert_who(&w, 101, 0, "unknown");
+	assert_int_equal(table_evictions(who_table(w.who)), 2);
+	world_close(&w);
+}
+
 static void test_a_new_bearer_is_not_removed_as_exited(void **state)
 {
 	struct world w;
@@ -266,6 +293,7 @@ int main(void)
 		cmocka_unit_test(test_zombie_keeps_its_exec_name),
 		cmocka_unit_test(test_hint_after_exit_is_another_process),
 		cmocka_unit_test(test_eviction),
+		cmocka_unit_test(test_strangers_take_no_place),
 		cmocka_unit_test(test_a_new_bearer_is_not_removed_as_exited),
 		cmocka_unit_test(test_use_protects_from_eviction),
 		cmocka_unit_test(test_identities_are_bounded),

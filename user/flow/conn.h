@@ -12,6 +12,7 @@ struct exchange {
 	uint32_t seq;	       /* position of the request's first byte */
 	bool begun;	       /* the sink knows of it */
 	bool tentative;	       /* nothing has proved the protocol yet */
+	bool refused;	       /* its head was no request */
 	/* the response: */
 	enum msg_end end;
 	uint32_t response_txn;	  /* the kernel's number of it */
@@ -56,9 +57,10 @@ struct conn {
 	struct exchange *answering;		   /* response begun, end not seen */
 	struct exchange *early; /* response that came before its request's record */
 	uint32_t early_ack;
-	uint32_t body_end; /* position behind the last request's body */
-	bool body_known;
-	struct piece *piece[2];	  /* by enum event_message */
+	uint32_t body_end;	/* position behind the last request's body */
+	enum msg_end body;	/* how the last request's ends; MSG_END_HERE: not known, or over */
+	bool body_expects;	/* its client may leave it out */
+	struct piece *piece[2]; /* by enum event_message */
 	struct exchange *filling; /* whose head stands in piece[MESSAGE_REQUEST] */
 	struct answer answer;	  /* of the head in piece[MESSAGE_RESPONSE] */
 	struct request_addr local, peer;
@@ -105,6 +107,8 @@ struct str match_op(const struct conn *c, const struct answer *a); /* absent if 
 void match_response(struct flow *f, struct conn *c, const struct msg *msg, const struct answer *a,
 		    uint64_t consumed);
 void match_progress(struct flow *f, struct conn *c, uint64_t time, uint64_t moved, uint64_t tail);
+/* The response under way goes on with what the kernel half took for another one. */
+void match_body(struct flow *f, struct conn *c, const struct event_data *e);
 void match_finish(struct flow *f, struct conn *c); /* the response under way is over */
 void match_close(struct flow *f, struct conn *c, const struct event_close *e);
 void match_forget(struct flow *f, struct conn *c); /* evicted: what is open is lost */

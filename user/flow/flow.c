@@ -122,7 +122,7 @@ void flow_end(struct flow *f, const struct event_end *e)
 	if (!c->answering || c->answering->response_txn != e->txn)
 		return;
 	match_progress(f, c, e->head.time, e->response_bytes, e->tail);
-	if (!c->first)
+	if (e->over && !c->first)
 		match_finish(f, c);
 }
 

@@ -6,9 +6,9 @@
  * done().
  *
  * Losses: a response record carries its number, its request's time and method, so a request whose
- * record was lost is still counted; a request whose response record was lost was counted by the
- * kernel, and is dropped here. A response that nobody asked for began before the agent, or its
- * request's hook runs late in another thread: then it waits as `early` for one request.
+ * record was lost is still counted; a request whose response record was lost is dropped here, and
+ * counted as lost by the kernel half. A response that nobody asked for began before the agent, or
+ * its request's hook runs late in another thread: then it waits as `early` for one request.
  */
 #include "flow/conn.h"
 #include "proto/rows.h"
@@ -31,13 +31,17 @@ static void deliver(struct flow *f, struct conn *c, struct exchange *x, bool cou
 {
 	struct request *r = &x->request;
 
-	if (!x->begun)
+	if (!x->begun) {
+		f->stats.found[c->protocol]--; /* tentative, and nothing proved it */
 		return;
+	}
 	r->local = c->local;
 	r->peer = c->peer;
 	r->request_bytes = body_size(x->request_moved, x->request_head);
 	if (r->request_bytes == REQUEST_SIZE_UNKNOWN)
 		r->request_bytes = x->request_body;
+	else if (x->request_body != REQUEST_SIZE_UNKNOWN && r->request_bytes < x->request_body)
+		r->request_bytes = REQUEST_SIZE_UNKNOWN; /* answered before it had come */
 	r->response_bytes = r->first_byte ? body_size(x->response_moved, x->response_head)
 					  : REQUEST_SIZE_UNKNOWN;
 	r->length.route =
@@ -197,7 +201,7 @@ void match_filled(struct flow *f, struct conn *c, struct exchange *x)
 	x->request.status = early->request.status;
 	x->request.first_byte = early->request.first_byte;
 	x->request.end = early->request.end;
-	x->response_txn = x->request.txn;
+	x->response_txn = early->response_txn;
 	x->response_head = early->response_head;
 	x->response_moved = early->response_moved;
 	x->response_base = early->response_base;
@@ -209,8 +213,8 @@ void match_filled(struct flow *f, struct conn *c, struct exchange *x)
 	answering_start(f, c, x, c->answer.tail);
 }
 
-/* Requests before number txn: the kernel has counted their responses itself, since the records
- * found no room. */
+/* Requests before number txn: their responses' records found no room, which the kernel half says.
+ */
 static void queue_drop(struct flow *f, struct conn *c, uint32_t txn)
 {
 	while (!c->pipelined && c->first && (int32_t)(txn - c->first->request.txn) > 0)
@@ -294,6 +298,16 @@ void match_progress(struct flow *f, struct conn *c, uint64_t time, uint64_t move
 		match_finish(f, c);
 }
 
+void match_body(struct flow *f, struct conn *c, const struct event_data *e)
+{
+	struct exchange *x = c->answering;
+
+	/* the kernel half began to count anew, under the next number */
+	x->response_base = 0 - x->response_moved;
+	x->response_txn = e->txn;
+	match_progress(f, c, e->head.time, e->moved, e->tail);
+}
+
 void match_finish(struct flow *f, struct conn *c)
 {
 	struct exchange *x = c->answering;
@@ -338,12 +352,13 @@ void match_close(struct flow *f, struct conn *c, const struct event_close *e)
 	close_lost(f, c, e);
 	/* a pipelined answer can begin where no hit did: then nothing is known of it */
 	while ((x = queue_pop(c))) {
-		bool counted = !c->pipelined || !e->response_time;
+		bool unread = c->pipelined && e->response_time && x->begun && !x->refused;
 
-		f->stats.lost[c->protocol][LOST_UNREAD] += x->begun && !counted;
+		f->stats.lost[c->protocol][LOST_UNREAD] += unread;
+		f->stats.found[c->protocol] -= x->begun && x->refused;
 		x->request.error = REQUEST_ABORTED;
 		x->request.end = e->head.time;
-		end(f, c, x, counted);
+		end(f, c, x, !unread && !x->refused);
 	}
 	early_drop(f, c);
 }

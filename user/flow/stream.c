@@ -59,13 +59,14 @@ static struct str requests(struct flow *f, struct conn *c, const struct event_da
 	const struct proto *proto = conn_proto(c);
 	uint32_t seq = (*x)->seq;
 
-	c->body_known = false;
+	c->body = MSG_END_HERE;
 	for (;;) {
 		struct msg msg = {.cut = cut};
 		int64_t n = proto->parse(MSG_REQUEST, bytes, &msg);
 
 		if (n == 0)
 			return bytes;
+		(*x)->refused = n < 0;
 		if (n < 0)
 			f->stats.parse_errors[c->protocol] += !(*x)->tentative;
 		else
@@ -75,7 +76,8 @@ static struct str requests(struct flow *f, struct conn *c, const struct event_da
 			return (struct str){0};
 		seq += (uint32_t)n;
 		c->body_end = seq + (uint32_t)msg.body_left;
-		c->body_known = msg.head_bytes && msg.end != MSG_END_MARK;
+		c->body = msg.head_bytes ? msg.end : MSG_END_HERE;
+		c->body_expects = msg.expects;
 		bytes = str_from(bytes, (size_t)n);
 		if (!e || msg.end != MSG_END_HERE || !proto->guess(bytes, MSG_REQUEST))
 			return (struct str){0};
@@ -106,12 +108,25 @@ void stream_cut(struct flow *f, struct conn *c, enum event_message message)
 }
 
 /*
- * An upload can hold lines that look like a request; the head before it said how long it is. Once
- * it is answered the client may leave the rest out (Expect: 100-continue, RFC 9110 section 10.1.1).
+ * An upload can hold lines that look like a request. With a length its end is known; a chunked one
+ * is taken to last until it is answered. Only a client that asked first (Expect: 100-continue, RFC
+ * 9110 section 10.1.1) may leave the rest out once it is answered.
  */
 static bool is_body(const struct conn *c, const struct event_data *e)
 {
-	return c->first && c->body_known && (int32_t)(e->seq - c->body_end) < 0;
+	if (c->body == MSG_END_MARK)
+		return c->first;
+	return c->body == MSG_END_LENGTH && (int32_t)(e->seq - c->body_end) < 0 &&
+	       (c->first || !c->body_expects);
+}
+
+/* The same for a response whose end is known to lie further on, and that nobody waits behind. */
+static bool is_answer_body(const struct conn *c, const struct event_data *e)
+{
+	const struct exchange *x = c->answering;
+
+	return e->flags & DATA_UNPAIRED && x && !c->first &&
+	       (x->end == MSG_END_LENGTH || x->end == MSG_END_MARK);
 }
 
 void stream_request(struct flow *f, struct conn *c, const struct event_data *e, struct str bytes)
@@ -201,6 +216,10 @@ void stream_response(struct flow *f, struct conn *c, const struct event_data *e,
 {
 	struct piece **piece = &c->piece[MESSAGE_RESPONSE];
 
+	if (e->flags & DATA_START && is_answer_body(c, e)) {
+		match_body(f, c, e);
+		return;
+	}
 	if (e->flags & DATA_START) {
 		stream_cut(f, c, MESSAGE_REQUEST);
 		stream_cut(f, c, MESSAGE_RESPONSE);

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -17,14 +18,18 @@
 #define KERNEL_BTF "/sys/kernel/btf/vmlinux"
 #define LOCKDOWN   "/sys/kernel/security/lockdown"
 
+/* The verifier's log is one message of many lines; the last ones say why it refused. */
 int kern_print(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char line[1024];
+	char *text, *line, *rest;
 
 	(void)level;
-	vsnprintf(line, sizeof(line), format, args);
-	line[strcspn(line, "\n")] = '\0';
-	log_debug("sonde.kern", "%s", line);
+	if (vasprintf(&text, format, args) < 0)
+		return 0;
+	for (rest = text; (line = strsep(&rest, "\n"));)
+		if (*line)
+			log_debug("sonde.kern", "%s", line);
+	free(text);
 	return 0;
 }
 
@@ -59,11 +64,11 @@ void kern_explain(int err, const char *btf, char *why, size_t why_size)
 			 "kernel %s has no type information at " KERNEL_BTF
 			 ": boot one built with CONFIG_DEBUG_INFO_BTF, or give --btf=FILE",
 			 kernel.release);
-	else if ((err == -EPERM || err == -EACCES) && lockdown_confidential())
+	else if (lockdown_confidential()) /* the verifier then says EINVAL: helpers are gone */
 		snprintf(why, why_size,
 			 "kernel lockdown is in confidentiality mode, which forbids tracing: boot "
 			 "with lockdown=integrity or none");
-	else if (err == -EPERM || err == -EACCES)
+	else if (err == -EPERM) /* EACCES is the verifier's word */
 		snprintf(why, why_size,
 			 "the kernel refused to load programs (%s): give the container "
 			 "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, or privileged: true",

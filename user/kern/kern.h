@@ -41,7 +41,7 @@ unsigned kern_program_count(const struct kern *k);
 struct kern_program_info kern_program(const struct kern *k, unsigned i);
 
 int kern_ring_fd(const struct kern *k); /* readable when a quarter of the ring is filled */
-/* Hands every waiting record to the intake; returns how many, or -errno. */
+/* Hands waiting records to the intake; returns how many, -EAGAIN if there are more, or -errno. */
 int kern_read(struct kern *k, struct intake *intake);
 
 /* A copy of a connection's progress; false if another connection has the slot or it is being
@@ -49,7 +49,11 @@ int kern_read(struct kern *k, struct intake *intake);
 bool kern_progress(const struct kern *k, uint64_t conn, struct event_progress *progress);
 
 void kern_counters(const struct kern *k, uint64_t counters[COUNT_MAX]);
-/* Calls fn with what each process added since the last call. */
+/*
+ * TCP connections by process: kern_life_read() fetches them, then kern_life() calls fn with what
+ * each process added since it was called last. Read the ring in between: it names the processes.
+ */
+void kern_life_read(struct kern *k);
 void kern_life(struct kern *k, void (*fn)(void *ctx, uint32_t pid, const struct event_life *added),
 	       void *ctx);
 

@@ -25,8 +25,9 @@ struct kern {
 	unsigned program_count;
 	struct ring_buffer *ring;
 	struct intake *intake; /* while kern_read() runs */
+	int read_left;	       /* records that it may still take */
 	const volatile struct event_progress *progress;
-	struct table *lives; /* what kern_life() last saw of each process */
+	struct table *lives; /* what kern_life_read() last saw of each process */
 	__u64 *counter_values;
 	int processors;
 	int stats_fd;

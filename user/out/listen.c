@@ -90,6 +90,13 @@ static bool parse(const char *text, union address *address)
 	return inet_pton(AF_INET, name, &address->v4.sin_addr) == 1;
 }
 
+bool listen_is_address(const char *text)
+{
+	union address address;
+
+	return parse(text, &address);
+}
+
 static int open_at(const union address *address, bool dual)
 {
 	bool v6 = address->any.sa_family == AF_INET6;

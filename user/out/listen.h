@@ -3,7 +3,10 @@
 #ifndef SONDE_LISTEN_H
 #define SONDE_LISTEN_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+bool listen_is_address(const char *text); /* only its form */
 
 /* The descriptor, or -errno after one line in error[] that says what to do. */
 int listen_open(const char *text, char *error, size_t error_size);

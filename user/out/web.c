@@ -4,8 +4,10 @@
  *
  * Invariants: every answer has a Content-Type and may not be cached. An exposition is written whole
  * or not at all: one that outgrew its bound becomes a 500 that says so. Bounded are connections
- * (all and by address), header bytes, idle time, and the expositions that wait for slow readers,
- * since those are the only large memory. Refuses bodies, other methods and unknown paths.
+ * (all and by address), header bytes, the time that a head takes to come and an answer to leave,
+ * and the expositions that wait for slow readers, since those are the only large memory. One that
+ * is just rendered answers all who ask, so that a loop of scrapes cannot take the thread. Refuses
+ * bodies, other methods and unknown paths.
  */
 #include <microhttpd.h>
 #include <netinet/in.h>
@@ -16,6 +18,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/clock.h"
 #include "out/accept.h"
 #include "out/listen.h"
 #include "out/web.h"
@@ -23,7 +26,9 @@
 #define CONNECTIONS_MAX	   64
 #define CONNECTIONS_PER_IP 32 /* probes and a scraper can come through one node's address */
 #define CONNECTION_BYTES   8192
-#define IDLE_SECONDS	   10
+#define REQUEST_NS	   (10 * NS_PER_SECOND)
+#define FRESH_NS	   (100 * NS_PER_MS)
+#define EXPOSITIONS	   4 /* two formats, each plain and with gzip */
 #define SCRAPES_MAX	   4
 #define BODY_MAX	   (64 << 20)
 #define RUNS_MAX	   16		    /* a turn; the loop has others to serve */
@@ -34,18 +39,30 @@
 #define TYPE_TEXT "text/plain; charset=utf-8"
 #define TYPE_HTML "text/html; charset=utf-8"
 
+struct visitor {
+	int fd;
+	uint64_t since; /* connected, or last went on to a next head or answer; 0: a free place */
+};
+
+struct exposition {
+	struct MHD_Response *response; /* or NULL */
+	uint64_t rendered;
+};
+
 struct web {
 	struct web_options options;
 	struct MHD_Daemon *daemon;
 	unsigned scrapes; /* expositions not yet sent */
+	struct visitor visitors[CONNECTIONS_MAX];
+	struct exposition expositions[EXPOSITIONS];
 };
 
 struct answer {
 	unsigned status;
 	const char *type;
-	const char *encoding; /* or NULL */
-	bool scrape;
-	struct buf body; /* growing; handed on */
+	const char *encoding;	       /* or NULL */
+	struct exposition *exposition; /* or NULL; where it is kept, or was found */
+	struct buf body;	       /* growing; handed on */
 };
 
 static void answer_text(struct answer *a, unsigned status, const char *text)
@@ -88,24 +105,40 @@ static bool compress_body(struct buf *body)
 	return done;
 }
 
+static void expositions_expire(struct web *w, uint64_t now)
+{
+	for (struct exposition *e = w->expositions; e < w->expositions + EXPOSITIONS; e++) {
+		if (!e->response || now - e->rendered < w->options.fresh_ns)
+			continue;
+		MHD_destroy_response(e->response); /* its readers have their own hold on it */
+		e->response = NULL;
+	}
+}
+
 static void get_metrics(struct web *w, struct MHD_Connection *c, struct answer *a)
 {
 	struct prom p = {&a->body, accept_format(header(c, MHD_HTTP_HEADER_ACCEPT))};
+	bool gzip = accept_gzip(header(c, MHD_HTTP_HEADER_ACCEPT_ENCODING));
+	struct exposition *e = &w->expositions[2 * p.format + gzip];
 
 	if (w->scrapes >= SCRAPES_MAX) {
 		answer_text(a, MHD_HTTP_SERVICE_UNAVAILABLE, "too many scrapes at once\n");
 		return;
 	}
-	a->type = prom_content_type(p.format);
-	w->options.metrics(w->options.ctx, &p);
-	if (a->body.full) {
-		answer_text(a, MHD_HTTP_INTERNAL_SERVER_ERROR,
-			    "the metrics are longer than 64 MiB: lower --series-max\n");
-		return;
+	expositions_expire(w, clock_monotonic());
+	if (!e->response) {
+		a->type = prom_content_type(p.format);
+		w->options.metrics(w->options.ctx, &p);
+		if (a->body.full) {
+			answer_text(a, MHD_HTTP_INTERNAL_SERVER_ERROR,
+				    "the metrics are longer than 64 MiB: lower --series-max\n");
+			return;
+		}
+		if (gzip && compress_body(&a->body))
+			a->encoding = "gzip";
+		e->rendered = clock_monotonic();
 	}
-	a->scrape = true;
-	if (accept_gzip(header(c, MHD_HTTP_HEADER_ACCEPT_ENCODING)) && compress_body(&a->body))
-		a->encoding = "gzip";
+	a->exposition = e;
 }
 
 static void get_alive(struct web *w, struct MHD_Connection *c, struct answer *a)
@@ -158,7 +191,7 @@ static void add_headers(struct MHD_Response *response, const struct answer *a)
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	MHD_add_response_header(response, "Content-Security-Policy",
 				"default-src 'none'; style-src 'unsafe-inline'");
-	if (a->scrape)
+	if (a->exposition)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding");
 	if (a->encoding)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, a->encoding);
@@ -166,20 +199,69 @@ static void add_headers(struct MHD_Response *response, const struct answer *a)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
 }
 
-static enum MHD_Result send_answer(struct MHD_Connection *c, struct answer *a)
+static struct MHD_Response *make_response(struct answer *a)
 {
 	struct MHD_Response *response =
 		MHD_create_response_from_buffer(a->body.n, a->body.p, MHD_RESPMEM_MUST_FREE);
+
+	if (response)
+		add_headers(response, a);
+	else
+		buf_close(&a->body);
+	return response;
+}
+
+static enum MHD_Result send_answer(struct MHD_Connection *c, struct answer *a)
+{
+	struct exposition *e = a->exposition;
+	struct MHD_Response *response = e && e->response ? e->response : make_response(a);
 	enum MHD_Result queued;
 
-	if (!response) {
-		buf_close(&a->body);
+	if (!response)
 		return MHD_NO;
-	}
-	add_headers(response, a);
 	queued = MHD_queue_response(c, a->status, response);
-	MHD_destroy_response(response);
+	if (e)
+		e->response = response;
+	else
+		MHD_destroy_response(response);
 	return queued;
+}
+
+/* The connection went on: it has the full time for what comes next. */
+static void visitor_touch(struct MHD_Connection *c)
+{
+	struct visitor *v =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+
+	if (v)
+		v->since = clock_monotonic();
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *c, void **visitor,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	struct web *w = ctx;
+	struct visitor *v = *visitor;
+
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+		if (v)
+			v->since = 0;
+		return;
+	}
+	for (v = w->visitors; v < w->visitors + CONNECTIONS_MAX && v->since; v++)
+		;
+	if (v == w->visitors + CONNECTIONS_MAX)
+		return; /* the library keeps to its limit */
+	v->fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	v->since = clock_monotonic();
+	*visitor = v;
+}
+
+static void visitors_expire(struct web *w, uint64_t now)
+{
+	for (struct visitor *v = w->visitors; v < w->visitors + CONNECTIONS_MAX; v++)
+		if (v->since && now - v->since >= w->options.request_ns)
+			shutdown(v->fd, SHUT_RDWR);
 }
 
 /*
@@ -197,6 +279,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
 
 	(void)version;
 	(void)body;
+	if (!*progress)
+		visitor_touch(c);
 	if (get && !*progress) {
 		*progress = w;
 		return MHD_YES;
@@ -210,8 +294,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *c, const cha
 		answer_text(&a, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
 	if (send_answer(c, &a) != MHD_YES)
 		return MHD_NO;
-	w->scrapes += a.scrape;
-	*progress = a.scrape ? (void *)&w->scrapes : w;
+	w->scrapes += a.exposition != NULL;
+	*progress = a.exposition ? (void *)&w->scrapes : w;
 	return MHD_YES;
 }
 
@@ -220,8 +304,8 @@ static void on_completed(void *ctx, struct MHD_Connection *c, void **progress,
 {
 	struct web *w = ctx;
 
-	(void)c;
 	(void)how;
+	visitor_touch(c);
 	if (*progress == &w->scrapes)
 		w->scrapes--;
 	*progress = NULL;
@@ -229,13 +313,12 @@ static void on_completed(void *ctx, struct MHD_Connection *c, void **progress,
 
 static struct MHD_Daemon *start_daemon(struct web *w, int fd)
 {
-	return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, w,
-				MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED,
-				on_completed, w, MHD_OPTION_CONNECTION_LIMIT,
-				(unsigned)CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-				(unsigned)CONNECTIONS_PER_IP, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-				(size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
-				(unsigned)IDLE_SECONDS, MHD_OPTION_END);
+	return MHD_start_daemon(
+		MHD_USE_EPOLL, 0, NULL, NULL, on_request, w, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, w, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, w, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)CONNECTIONS_PER_IP,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_END);
 }
 
 struct web *web_new(const struct web_options *options, char *error, size_t error_size)
@@ -248,6 +331,8 @@ struct web *web_new(const struct web_options *options, char *error, size_t error
 	w = calloc(1, sizeof(*w));
 	if (w) {
 		w->options = *options;
+		w->options.request_ns = options->request_ns ? options->request_ns : REQUEST_NS;
+		w->options.fresh_ns = options->fresh_ns ? options->fresh_ns : FRESH_NS;
 		w->daemon = start_daemon(w, fd);
 	}
 	if (w && w->daemon)
@@ -264,6 +349,7 @@ void web_free(struct web *w)
 	if (!w)
 		return;
 	MHD_stop_daemon(w->daemon);
+	expositions_expire(w, UINT64_MAX);
 	free(w);
 }
 
@@ -273,15 +359,25 @@ int web_fd(const struct web *w)
 }
 
 /* The library does one step a connection and call; it says by a time-out of 0 that more is due. */
-void web_run(struct web *w)
+static void run_steps(struct MHD_Daemon *daemon)
 {
 	MHD_UNSIGNED_LONG_LONG timeout;
 
 	for (int i = 0; i < RUNS_MAX; i++) {
-		MHD_run(w->daemon);
-		if (MHD_get_timeout(w->daemon, &timeout) != MHD_YES || timeout > 0)
+		MHD_run(daemon);
+		if (MHD_get_timeout(daemon, &timeout) != MHD_YES || timeout > 0)
 			return;
 	}
+}
+
+void web_run(struct web *w)
+{
+	uint64_t now;
+
+	run_steps(w->daemon);
+	now = clock_monotonic();
+	visitors_expire(w, now);
+	expositions_expire(w, now);
 }
 
 unsigned web_port(const struct web *w)

@@ -2,13 +2,14 @@
 /*
  * The endpoint, on libmicrohttpd without threads of its own: its epoll descriptor hangs in the
  * agent's loop. GET and HEAD only; unknown paths 404, other methods 405 with Allow. Bounded in
- * connections, header size and idle time. It knows paths, not what stands behind them.
+ * connections, header size and a request's time. It knows paths, not what stands behind them.
  */
 #ifndef SONDE_WEB_H
 #define SONDE_WEB_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "out/prom.h"
 
@@ -20,6 +21,8 @@ struct web_options {
 	bool (*ready)(void *ctx);
 	void (*page)(void *ctx, struct buf *html);
 	void *ctx;
+	uint64_t request_ns; /* for a head to come, and for its answer to be taken; 0: 10 s */
+	uint64_t fresh_ns;   /* an exposition answers all who ask until then; 0: 100 ms */
 };
 
 /*

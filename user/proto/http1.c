@@ -20,7 +20,14 @@
 
 #define EMPTY_LINES 2 /* that may stand before a request */
 
-enum header { HEADER_NONE, HEADER_HOST, HEADER_LENGTH, HEADER_TRANSFER, HEADER_ID };
+enum header {
+	HEADER_NONE,
+	HEADER_HOST,
+	HEADER_EXPECT,
+	HEADER_LENGTH,
+	HEADER_TRANSFER,
+	HEADER_ID,
+};
 
 struct head {
 	struct str rest;
@@ -43,6 +50,7 @@ static const struct header_row {
 	enum msg_id id;
 } headers[] = {
 	[4] = {"host", HEADER_HOST, 0},
+	[6] = {"expect", HEADER_EXPECT, 0},
 	[9] = {"x-user-id", HEADER_ID, ID_USER},
 	[11] = {"traceparent", HEADER_ID, ID_TRACEPARENT},
 	[12] = {"x-request-id", HEADER_ID, ID_REQUEST_ID},
@@ -134,6 +142,10 @@ static void field_take(struct head *h, struct msg *msg)
 	case HEADER_HOST:
 		if (!msg->host.n && !h->folded)
 			msg->host = http1_host_of(h->value);
+		break;
+	case HEADER_EXPECT:
+		msg->expects |=
+			msg->kind == MSG_REQUEST && str_eq_nocase(h->value, STR("100-continue"));
 		break;
 	case HEADER_ID:
 		if (!msg->ids[h->id].n && !h->folded && h->value.n)

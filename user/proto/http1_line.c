@@ -8,8 +8,11 @@
  *
  * It refuses control bytes, a method that is not a token, a version other than 1.x, and a status
  * below 100. It does not judge targets: servers answer to the oddest, and a space in one is common.
+ * It keeps no query, no user and no password.
  */
 #include "proto/http1.h"
+
+#include <string.h>
 
 static bool is_digit(char c)
 {
@@ -59,9 +62,17 @@ bool http1_line_next(struct str *rest, struct str *line)
 	return true;
 }
 
+/* Names and passwords may stand before a host, with any number of '@' in them. */
+static struct str without_user(struct str s)
+{
+	const char *at = s.n ? memrchr(s.p, '@', s.n) : NULL;
+
+	return at ? str_from(s, (size_t)(at - s.p) + 1) : s;
+}
+
 struct str http1_host_of(struct str authority)
 {
-	struct str rest = authority, host;
+	struct str rest = without_user(authority), host;
 
 	if (rest.n && *rest.p == '[') {
 		rest = str_from(rest, 1);
@@ -91,7 +102,7 @@ static size_t authority_length(struct str s)
 /* absolute-form: scheme://user@host:port/path. False if raw is something else. */
 static bool target_absolute(struct str raw, bool whole, struct msg *msg)
 {
-	struct str rest = raw, scheme = str_cut(&rest, ':'), authority, user;
+	struct str rest = raw, scheme = str_cut(&rest, ':'), authority;
 
 	if (scheme.n == 0 || !str_has_prefix(rest, STR("//")))
 		return false;
@@ -102,24 +113,24 @@ static bool target_absolute(struct str raw, bool whole, struct msg *msg)
 	msg->target = without_query(str_from(rest, authority.n));
 	if (msg->target.n == 0)
 		msg->target = STR("/");
-	user = str_cut(&authority, '@');
-	msg->host = http1_host_of(authority.p ? authority : user);
+	msg->host = http1_host_of(authority);
 	return true;
 }
 
-/* A cut target that begins without a slash may be the start of a scheme: then it is not taken. */
+/*
+ * A cut target that begins without a slash may be the start of a scheme, or of a user and password:
+ * then it is not taken.
+ */
 static void target_set(struct str raw, bool whole, struct msg *msg)
 {
-	bool is_path = raw.n && (*raw.p == '/' || *raw.p == '*');
+	bool connect = str_eq(msg->op, STR("CONNECT"));
 
-	if (raw.n == 0)
-		return;
-	if (str_eq(msg->op, STR("CONNECT"))) {
-		msg->target = raw;
-		if (whole)
-			msg->host = http1_host_of(raw);
-	} else if (is_path || (!target_absolute(raw, whole, msg) && whole)) {
+	if (raw.n && (*raw.p == '/' || *raw.p == '*')) {
 		msg->target = without_query(raw);
+	} else if (raw.n && (connect || !target_absolute(raw, whole, msg)) && whole) {
+		msg->target = without_user(without_query(raw));
+		if (connect)
+			msg->host = http1_host_of(msg->target);
 	}
 }
 

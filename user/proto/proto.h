@@ -48,7 +48,8 @@ struct msg {
 				cut) */
 	enum msg_end end;
 	uint64_t body_left; /* with MSG_END_LENGTH: bytes of the body beyond the consumed ones */
-	bool tunnel; /* from here on the connection speaks something else (101, CONNECT 2xx) */
+	bool tunnel;  /* from here on the connection speaks something else (101, CONNECT 2xx) */
+	bool expects; /* the client may leave the body out: Expect: 100-continue */
 };
 
 /* First bytes that give a protocol away; the kernel compares them masked. */

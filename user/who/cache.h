@@ -64,6 +64,7 @@ static inline uint64_t rule_bit(unsigned rule)
 	return 1ULL << rule % 64;
 }
 
+bool process_vanished(const struct who *w, const struct process *p);
 void process_evicted(void *ctx, void *entry);
 
 #endif

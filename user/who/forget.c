@@ -21,7 +21,7 @@
 #define CHECKS_MAX 64 /* looks into procfs in one pass, about 5 us each */
 
 /* False in doubt: a main thread may be a zombie while others go on, a read may fail. */
-static bool process_vanished(const struct who *w, const struct process *p)
+bool process_vanished(const struct who *w, const struct process *p)
 {
 	struct proc proc;
 	int err = proc_find(&proc, w->procfs, p->pid);

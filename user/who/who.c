@@ -148,6 +148,14 @@ static struct process *process_of(struct who *w, uint32_t pid)
 	return table_add(w->processes, &pid);
 }
 
+/* NULL: nothing was ever heard of it, and it is gone. It takes no place from those that live. */
+static struct process *process_known(struct who *w, uint32_t pid)
+{
+	if (!table_find(w->processes, &pid) && process_vanished(w, &(struct process){.pid = pid}))
+		return NULL;
+	return process_of(w, pid);
+}
+
 static void process_forget(struct process *p)
 {
 	uint32_t pid = p->pid;
@@ -223,12 +231,13 @@ void who_hint(struct who *w, uint32_t pid, struct str comm)
 static const struct owner *rule_owner(const struct who *w, struct process *p, uint16_t server_port)
 {
 	if (!server_port)
-		return p->rule ? w->rules[p->rule - 1].owner : NULL;
+		return p && p->rule ? w->rules[p->rule - 1].owner : NULL;
 	for (unsigned i = 0; i < w->rule_count; i++) {
 		if (w->rules[i].port != server_port)
 			continue;
-		p->served |= rule_bit(i);
-		if (!p->rule || i + 1 < p->rule)
+		if (p)
+			p->served |= rule_bit(i);
+		if (p && (!p->rule || i + 1 < p->rule))
 			p->rule = i + 1;
 		return w->rules[i].owner;
 	}
@@ -237,15 +246,15 @@ static const struct owner *rule_owner(const struct who *w, struct process *p, ui
 
 const struct owner *who_is(struct who *w, uint32_t pid, uint16_t server_port)
 {
-	struct process *p = process_of(w, pid);
+	struct process *p = process_known(w, pid);
 	const struct owner *owner;
 	struct identity *identity;
 
-	if (!p->owner || p->gone)
+	if (p && (!p->owner || p->gone))
 		process_look(w, p);
 	owner = rule_owner(w, p, server_port);
 	if (!owner)
-		owner = p->owner;
+		owner = p ? p->owner : w->unknown;
 	identity = identity_of(owner);
 	identity->given = identity->asked = true;
 	return owner;
