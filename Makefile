@@ -20,7 +20,7 @@ CLANG    := clang
 CFLAGS   ?= -O2 -g
 WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes
 INCLUDES := -Iuser -Ibpf -isystem $(OUT)
-CPPFLAGS += -D_GNU_SOURCE -DSONDE_VERSION='"$(VERSION)"' $(INCLUDES)
+CPPFLAGS += -D_GNU_SOURCE $(INCLUDES)
 LDLIBS   := -lbpf -lelf -lz -ljansson -lmicrohttpd
 BPFFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Ivmlinux -Ibpf \
 	    -Wall -Wextra -Werror -Wno-unused-parameter
@@ -35,6 +35,11 @@ SAN_OBJ  := $(patsubst %.c,$(OUT)/san/%.o,$(filter-out user/main.c,$(SRC)))
 UNIT     := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/test_*.c))
 TOOLS    := $(patsubst %.c,$(OUT)/tests/%,$(notdir $(wildcard tests/live/*.c tests/bench/*.c)))
 
+# What is compiled depends on how: $(OUT)/flags and $(OUT)/version change when these texts do.
+flags     = $(CC) $(CLANG) $(CFLAGS) $(WARNINGS) $(CPPFLAGS) $(LDFLAGS) $(BPFFLAGS) $(SANITIZE)
+version   = -DSONDE_VERSION='"$(VERSION)"'
+VERSIONED := $(patsubst %.c,%.o,$(shell grep -l SONDE_VERSION $(SRC)))
+
 ifneq ($(V),1)
 Q   := @
 say  = @printf '  %-8s %s\n' '$(1)' '$(2)';
@@ -42,7 +47,7 @@ endif
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run build install packages-build packages-check check lint unit live bench vmlinux clean
+.PHONY: always help run build install packages-build packages-check check lint unit live bench vmlinux clean
 
 help:
 	@echo 'make run      install what is missing, build, run the agent on this machine (asks for root)'
@@ -72,10 +77,17 @@ $(OUT)/sonde: $(OBJ)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
+$(OBJ) $(SAN_OBJ) $(BPF_OBJ) $(UNIT) $(TOOLS): $(OUT)/flags
+$(VERSIONED:%=$(OUT)/%) $(VERSIONED:%=$(OUT)/san/%): $(OUT)/version
+
+$(OUT)/flags $(OUT)/version: $(OUT)/%: always $(filter clean,$(MAKECMDGOALS))
+	$(Q)mkdir -p $(@D)
+	$(Q)text='$(subst ','\'',$($*))'; [ "$$text" = "$$(cat $@ 2>/dev/null)" ] || echo "$$text" > $@
+
 $(OUT)/user/%.o: user/%.c | $(SKELETON)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(CPPFLAGS) -MD -MP -c $< -o $@
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(CPPFLAGS) $(version) -MD -MP -c $< -o $@
 
 $(OUT)/bpf/%.o: bpf/%.c
 	$(call say,BPF,$<)
@@ -90,7 +102,8 @@ $(SKELETON): $(OUT)/sonde.bpf
 	$(call say,SKEL,$@)
 	$(Q){ echo '/* NOLINTBEGIN */'; bpftool gen skeleton $< name sonde; echo '/* NOLINTEND */'; } > $@
 
-install: build
+# Not rebuilt by root, who may have other flags and be refused the repository's version.
+install: $(if $(wildcard $(OUT)/sonde),,build)
 	$(Q)install -D -m 755 $(OUT)/sonde $(DESTDIR)$(PREFIX)/bin/sonde
 
 # Tests
@@ -98,7 +111,7 @@ install: build
 $(OUT)/san/user/%.o: user/%.c | $(SKELETON)
 	$(call say,CC-SAN,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 $(SANITIZE) $(WARNINGS) $(CPPFLAGS) -MD -MP -c $< -o $@
+	$(Q)$(CC) -std=gnu11 $(SANITIZE) $(WARNINGS) $(CPPFLAGS) $(version) -MD -MP -c $< -o $@
 
 $(OUT)/san/libsonde.a: $(SAN_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -111,7 +124,7 @@ $(OUT)/unit/%: tests/unit/%.c $(OUT)/san/libsonde.a
 $(OUT)/tests/%: tests/*/%.c
 	$(call say,TOOL,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) -D_GNU_SOURCE $< -ljansson -lpthread -o $@
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) -D_GNU_SOURCE -MD -MP $< -ljansson -lpthread -o $@
 
 unit: $(UNIT)
 	@tests/unit/run $(UNIT)
@@ -132,4 +145,4 @@ vmlinux:
 clean:
 	$(Q)rm -rf $(OUT)
 
--include $(OBJ:.o=.d) $(SAN_OBJ:.o=.d) $(UNIT:%=%.d) $(BPF_OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(SAN_OBJ:.o=.d) $(UNIT:%=%.d) $(TOOLS:%=%.d) $(BPF_OBJ:.o=.d)

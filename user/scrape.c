@@ -42,7 +42,7 @@ static void programs(const struct scrape *s, struct selfstat *self, struct selfs
 	for (unsigned i = 0; i < self->program_count; i++) {
 		struct kern_program_info p = kern_program(s->kern, i);
 
-		rows[i] = (struct selfstat_program){p.name, p.attached, p.run_ns};
+		rows[i] = (struct selfstat_program){p.name, p.attached, p.run_ns, p.misses};
 	}
 }
 

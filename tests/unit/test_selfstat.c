@@ -20,7 +20,8 @@ static const uint64_t kernel[COUNT_MAX] = {
 	[COUNT_RING_FULL] = 1, [COUNT_NO_STATE] = 2, [COUNT_UNREADABLE] = 3, [COUNT_TLS] = 4,
 	[COUNT_UNKNOWN] = 5,   [COUNT_IO_URING] = 6, [COUNT_LIFE_FULL] = 7,
 };
-static const struct selfstat_program programs[] = {{"recv", true, 1500000000}, {"send", false, 0}};
+static const struct selfstat_program programs[] = {{"recv", true, 1500000000, 3},
+						   {"send", false, 0, 0}};
 static const struct selfstat_protocol protocols[] = {{"http/1", 11, 12, 13, 14},
 						     {"tls", 0, 0, 0, 0}};
 static const struct selfstat_lost lost[] = {{"http/1", "ring_full", 15}};
@@ -74,6 +75,8 @@ static void test_values(void **state)
 		"sonde_backend{name=\"sock\"} 1",
 		"sonde_programs_attached{program=\"recv\"} 1",
 		"sonde_programs_attached{program=\"send\"} 0",
+		"sonde_probe_misses_total{program=\"recv\"} 3",
+		"sonde_probe_misses_total{program=\"send\"} 0",
 		"sonde_probe_seconds_total{program=\"recv\"} 1.5",
 		"sonde_ring_bytes 16",
 		"sonde_transactions_seen_total{protocol=\"http/1\"} 11",

@@ -35,6 +35,7 @@ struct kern_program_info {
 	const char *name;
 	bool attached;
 	uint64_t run_ns; /* 0 unless kern_options.stats */
+	uint64_t misses; /* times it was skipped, since it ran already on that processor */
 };
 
 unsigned kern_program_count(const struct kern *k);

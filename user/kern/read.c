@@ -30,8 +30,9 @@ struct kern_program_info kern_program(const struct kern *k, unsigned i)
 	__u32 size = sizeof(info);
 
 	if (bpf_obj_get_info_by_fd(p->fd, &info, &size))
-		info.run_time_ns = 0;
-	return (struct kern_program_info){p->name, p->link, info.run_time_ns};
+		info = (struct bpf_prog_info){0};
+	return (struct kern_program_info){p->name, p->link, info.run_time_ns,
+					  info.recursion_misses};
 }
 
 int kern_ring_record(void *ctx, void *record, size_t size)

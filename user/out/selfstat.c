@@ -100,6 +100,14 @@ static void programs(const struct source *s, const struct row *row)
 		labelled(s, row, "program", program->name, program->attached);
 }
 
+static void probe_misses(const struct source *s, const struct row *row)
+{
+	const struct selfstat_program *program = s->self->programs;
+
+	for (unsigned i = 0; i < s->self->program_count; i++, program++)
+		labelled(s, row, "program", program->name, program->misses);
+}
+
 static void probe_seconds(const struct source *s, const struct row *row)
 {
 	const struct selfstat_program *program = s->self->programs;
@@ -170,6 +178,9 @@ static const struct row rows[] = {
 	{{"sonde_programs_attached", PROM_GAUGE, NULL,
 	  "Whether a BPF program is attached."},
 	 programs, 0},
+	{{"sonde_probe_misses_total", PROM_COUNTER, NULL,
+	  "Times that the kernel skipped a BPF program; what it would have seen is not known."},
+	 probe_misses, 0},
 	{{"sonde_probe_seconds_total", PROM_COUNTER, "seconds",
 	  "Time spent in a BPF program; only with --bpf-stats."},
 	 probe_seconds, 0},

@@ -15,6 +15,7 @@ struct selfstat_program {
 	const char *name;
 	bool attached;
 	uint64_t run_ns;
+	uint64_t misses;
 };
 
 /*

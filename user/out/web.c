@@ -349,6 +349,7 @@ void web_free(struct web *w)
 	if (!w)
 		return;
 	MHD_stop_daemon(w->daemon);
+	w->options.fresh_ns = 0;
 	expositions_expire(w, UINT64_MAX);
 	free(w);
 }
