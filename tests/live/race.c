@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * race PREFIX CONNECTIONS REQUESTS: an HTTP server and a client in one process. Each connection of
- * the client is written by one thread and read by another, and the next request leaves as soon as
- * the answer was read, so that a send and a receive of one socket end on two processors at once.
- * Requests alternate between PREFIX/v200 and PREFIX/v404; the server answers by the path.
+ * race PREFIX CONNECTIONS REQUESTS: an HTTP server and a client in one process, one connection
+ * after the other. One thread writes the requests. Another one answers them and reads the answers,
+ * both without ever sleeping, so that an answer is often read before the send of its request
+ * returned. Requests alternate between PREFIX/v200 and PREFIX/v404; they are answered by their
+ * path.
  *
  * Prints `GET PATH STATUS COUNT` for both when all answers were as they had to be, else fails.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
-#include <semaphore.h>
-#include <stdint.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,22 +33,15 @@ static const struct {
 
 struct connection {
 	const char *prefix;
-	int fd;
+	int client, server;
 	int requests;
-	sem_t answered;
-	pthread_t writer, reader;
+	atomic_int answered;
 };
 
 static void fail(const char *what)
 {
 	perror(what);
 	exit(1);
-}
-
-static void thread_start(pthread_t *thread, void *(*run)(void *), void *with)
-{
-	if (pthread_create(thread, NULL, run, with))
-		fail("thread");
 }
 
 static void send_whole(int fd, const char *text)
@@ -63,29 +58,19 @@ static void no_delay(int fd)
 		fail("no delay");
 }
 
-/* One request is under way at a time, so a message is what one read gives; false at the end. */
-static int receive(int fd, char text[MESSAGE_MAX])
+/* One request is under way at a time, so a message is what one read gives. */
+static void receive(int fd, char text[MESSAGE_MAX])
 {
-	ssize_t size = recv(fd, text, MESSAGE_MAX - 1, 0);
+	ssize_t size;
 
-	if (size < 0)
+	while ((size = recv(fd, text, MESSAGE_MAX - 1, MSG_DONTWAIT)) < 0 && errno == EAGAIN)
+		sched_yield();
+	if (size <= 0)
 		fail("receive");
 	text[size] = '\0';
-	return size > 0;
 }
 
-static void *serve(void *fd_as_pointer)
-{
-	int fd = (int)(intptr_t)fd_as_pointer;
-	char text[MESSAGE_MAX];
-
-	while (receive(fd, text))
-		send_whole(fd, kinds[strstr(text, "/v404 ") != NULL].answer);
-	close(fd);
-	return NULL;
-}
-
-static void *client_write(void *with)
+static void *write_requests(void *with)
 {
 	struct connection *c = with;
 	char text[MESSAGE_MAX];
@@ -93,25 +78,27 @@ static void *client_write(void *with)
 	for (int i = 0; i < c->requests; i++) {
 		snprintf(text, sizeof(text), "GET %s/v%s HTTP/1.1\r\nHost: x\r\n\r\n", c->prefix,
 			 kinds[i % 2].word);
-		send_whole(c->fd, text);
-		sem_wait(&c->answered);
+		send_whole(c->client, text);
+		while (atomic_load(&c->answered) <= i)
+			sched_yield();
 	}
 	return NULL;
 }
 
-static void *client_read(void *with)
+static void answer_and_read(struct connection *c)
 {
-	struct connection *c = with;
 	char text[MESSAGE_MAX];
 
 	for (int i = 0; i < c->requests; i++) {
-		if (!receive(c->fd, text) || strcmp(text, kinds[i % 2].answer)) {
+		receive(c->server, text);
+		send_whole(c->server, kinds[strstr(text, "/v404 ") != NULL].answer);
+		receive(c->client, text);
+		if (strcmp(text, kinds[i % 2].answer)) {
 			fprintf(stderr, "answer %d is not the one expected\n", i);
 			exit(1);
 		}
-		sem_post(&c->answered);
+		atomic_store(&c->answered, i + 1);
 	}
-	return NULL;
 }
 
 static int server_open(struct sockaddr_in *at)
@@ -121,59 +108,48 @@ static int server_open(struct sockaddr_in *at)
 
 	*at = (struct sockaddr_in){.sin_family = AF_INET,
 				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	if (bind(fd, (struct sockaddr *)at, size) || listen(fd, CONNECTIONS_MAX) ||
+	if (bind(fd, (struct sockaddr *)at, size) || listen(fd, 1) ||
 	    getsockname(fd, (struct sockaddr *)at, &size))
 		fail("server");
 	return fd;
 }
 
-/* Opens both ends and starts the three threads. */
-static void connection_start(struct connection *c, int listener, const struct sockaddr_in *to)
+static void connection_run(struct connection *c, int listener, const struct sockaddr_in *to)
 {
-	pthread_t server;
-	int fd;
+	pthread_t writer;
 
-	c->fd = socket(AF_INET, SOCK_STREAM, 0);
-	if (connect(c->fd, (const struct sockaddr *)to, sizeof(*to)))
+	c->client = socket(AF_INET, SOCK_STREAM, 0);
+	if (connect(c->client, (const struct sockaddr *)to, sizeof(*to)))
 		fail("connect");
-	fd = accept(listener, NULL, NULL);
-	if (fd < 0)
+	c->server = accept(listener, NULL, NULL);
+	if (c->server < 0)
 		fail("accept");
-	no_delay(c->fd);
-	no_delay(fd);
-	sem_init(&c->answered, 0, 0);
-	thread_start(&server, serve, (void *)(intptr_t)fd);
-	pthread_detach(server);
-	thread_start(&c->reader, client_read, c);
-	thread_start(&c->writer, client_write, c);
-}
-
-static void connection_end(struct connection *c)
-{
-	pthread_join(c->writer, NULL);
-	pthread_join(c->reader, NULL);
-	close(c->fd);
+	no_delay(c->client);
+	no_delay(c->server);
+	if (pthread_create(&writer, NULL, write_requests, c))
+		fail("thread");
+	answer_and_read(c);
+	pthread_join(writer, NULL);
+	close(c->client);
+	close(c->server);
 }
 
 int main(int argc, char **argv)
 {
-	static struct connection connections[CONNECTIONS_MAX];
+	int connections = argc == 4 ? atoi(argv[2]) : 0;
 	struct sockaddr_in at;
-	int count = argc == 4 ? atoi(argv[2]) : 0;
 	int listener;
 
-	if (count < 1 || count > CONNECTIONS_MAX || strlen(argv[1]) > MESSAGE_MAX / 2)
+	if (connections < 1 || strlen(argv[1]) > MESSAGE_MAX / 2)
 		return 2;
 	listener = server_open(&at);
-	for (int i = 0; i < count; i++) {
-		connections[i].prefix = argv[1];
-		connections[i].requests = atoi(argv[3]);
-		connection_start(&connections[i], listener, &at);
+	for (int i = 0; i < connections; i++) {
+		struct connection c = {.prefix = argv[1], .requests = atoi(argv[3])};
+
+		connection_run(&c, listener, &at);
 	}
-	for (int i = 0; i < count; i++)
-		connection_end(&connections[i]);
 	for (int i = 0; i < 2; i++)
 		printf("GET %s/v%s %s %d\n", argv[1], kinds[i].word, kinds[i].word,
-		       count * ((atoi(argv[3]) + 1 - i) / 2));
+		       connections * ((atoi(argv[3]) + 1 - i) / 2));
 	return 0;
 }
