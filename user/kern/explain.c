@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Why loading failed, in one line that says what, because of what, and what to do. libbpf speaks in
- * many lines; they go to the debug log, and the tracepoint that it could not find is kept, because
- * it is the best explanation there is. What fits nothing is given with its errno and the way to see
- * more.
+ * many lines; they go to the debug log. Each known reason has its row of words here; what fits none
+ * is given with its errno and the way to see more.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -77,7 +76,7 @@ void kern_explain(int err, const char *btf, char *why, size_t why_size)
 		snprintf(why, why_size,
 			 "kernel %s lacks a tracepoint that backend sock needs (kernel 6.3 and "
 			 "later "
-			 "have them): run sonde check to see which",
+			 "have them); sonde check says which",
 			 kernel.release);
 	else
 		snprintf(why, why_size,
