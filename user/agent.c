@@ -162,7 +162,10 @@ static void on_web(void *ctx)
 
 static void on_signal(void *ctx, int signal)
 {
-	if (signal != SIGHUP)
+	if (signal == SIGHUP)
+		log_warn("sonde",
+			 "SIGHUP: options are read at the start only: restart to change them");
+	else
 		stop(ctx, 0);
 }
 

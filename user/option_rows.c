@@ -37,8 +37,8 @@ const struct option_row option_rows[OPTION_COUNT] = {
 	{.name = "backend",
 	 .placeholder = "NAME",
 	 .fallback = "auto",
-	 .help = "How the kernel is hooked: auto, sock, fexit or syscall; auto takes the first "
-		 "that works.",
+	 .help = "How the kernel is hooked: auto takes the first way that works, sock is the one "
+		 "that this build has (fexit and syscall come later).",
 	 .takes = "auto, sock, fexit or syscall",
 	 .set = set_backend},
 	{.name = "ring-size",
