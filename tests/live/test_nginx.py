@@ -77,6 +77,8 @@ def test_wrk(live):
     server = nginx_counts(live.temp / "access.log")
     agent.expect("server", {("live-nginx",): sum(server.values())}, by=("service",))
     agent.expect("client", {("live-wrk",): sum(client.values())}, by=("service",))
+    errors = agent.metrics().counts("sonde_parse_errors_total", ("protocol",))
+    same("parse errors", errors, {("http/1",): 0})
     agent.finish(server=server, client=client)
 
 
