@@ -12,12 +12,15 @@
 #include "conn.bpf.h"
 #include "life.bpf.h"
 #include "line.bpf.h"
+#include "shed.bpf.h"
 #include "emit.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 const volatile __u32 agent_tgid = 0;
 const volatile __u32 capture_bytes = 1024;
 const volatile __u64 ring_bytes = 4 << 20;
+const volatile __u32 detail = DETAIL_FULL;
+const volatile __u64 slow_ns = ~0ULL;
 const volatile __u8 io_forms[IO_CALLS] = {};
 const volatile struct event_signature signatures[SIGNATURE_MAX] = {};
 const volatile __u8 signature_of_byte[256] = {};
@@ -150,7 +153,8 @@ static __noinline void conn_open(struct hit *hit, struct conn *c, struct sock *s
 	e->connect_time = c->connect_time;
 	bpf_probe_read_kernel(e->comm, sizeof(e->comm), task->group_leader->comm);
 	c->is_open = 1;
-	emit_submit(e, hit->now);
+	c->told = 1;
+	emit_submit(e, hit->now, hit->ring_used);
 }
 
 static __always_inline void conn_mute(struct conn *c, __u32 why)
@@ -173,18 +177,21 @@ static __always_inline void conn_missed(struct hit *hit, struct conn *c)
  * A socket that nothing is known of: its role comes from what it begins with. Not inlined, so that
  * its window is not on the stack below line_moved().
  */
-static __noinline bool conn_first(struct hit *hit, struct conn *c)
+static __noinline bool conn_first(struct hit *hit, struct conn *c, __u16 port)
 {
 	const volatile struct event_signature *s;
 	struct part p = {
-		.addr = hit->iov[0].base, .time = hit->now, .len = hit->moved, .seq = hit->seq};
+		.addr = hit->near[0].base, .time = hit->now, .len = hit->moved, .seq = hit->seq};
 	struct window w;
 	__u32 n;
 	int row;
 
-	if (hit->iov[0].len < p.len)
-		p.len = hit->iov[0].len;
-	n = window_read(&w, &p, c, hit->dir);
+	if (hit->near[0].len < p.len)
+		p.len = hit->near[0].len;
+	if (p.len < SIGNATURE_BYTES && hit->vectors > 1)
+		n = window_of(&w, &c->early[hit->dir & 1], window_gather(hit, c));
+	else
+		n = window_read(&w, &p, c, hit->dir);
 	if (!n) {
 		count(COUNT_UNREADABLE);
 		return false;
@@ -213,34 +220,74 @@ static __noinline bool conn_first(struct hit *hit, struct conn *c)
 	c->protocol = s->protocol;
 	c->role =
 		(s->message == MESSAGE_REQUEST) == (hit->dir == DIR_IN) ? ROLE_SERVER : ROLE_CLIENT;
+	c->shed_key.port = c->role == ROLE_SERVER ? port : 0;
 	return true;
 }
 
-void conn_close(struct conn *c)
+static __always_inline void close_fill(struct event_close *e, const struct conn *c, __u64 now)
 {
 	const struct half *request = &c->half[MESSAGE_REQUEST];
 	const struct half *response = &c->half[MESSAGE_RESPONSE];
-	__u64 now = bpf_ktime_get_ns();
-	struct event_close *e;
 
-	if (!c->is_open)
-		return;
-	c->is_open = 0;
-	e = emit_reserve(sizeof(*e));
-	if (!e)
-		return;
 	emit_head_of(&e->head, EVENT_CLOSE, now, c);
 	e->head.tgid = c->tgid; /* this may run in softirq, on anybody's back */
 	e->requests = request->count;
 	e->responses = response->count;
+	e->unpaired = c->unpaired;
+	e->closer = c->closer;
+	e->row = request->row;
+	e->protocol = c->protocol;
+	e->flags = c->tentative ? CLOSE_TENTATIVE : 0;
+	e->held = __builtin_popcount(c->held);
+	e->unused = 0;
 	e->request_time = request->time;
 	e->request_bytes = request->bytes;
 	e->response_time = response->last;
 	e->response_bytes = response->bytes;
 	e->tail = response->tail;
-	e->closer = c->closer;
-	e->row = request->row;
-	emit_submit(e, now);
+}
+
+/* Requests that were only taken for ones, and of which nobody knows. */
+static __always_inline void close_held(struct conn *c)
+{
+	__u32 held = __builtin_popcount(c->held);
+
+	c->held = 0;
+	if (!held)
+		return;
+	count_by(COUNT_SETTLED, held);
+	if (c->tentative)
+		count_by(COUNT_REFUTED, held);
+}
+
+/*
+ * What had no response is told as aborted by this record. Should the ring have no room, it is
+ * counted here, and the record waits in a table if user space knows of the connection.
+ */
+void conn_close(struct conn *c)
+{
+	struct event_close e = {};
+	__u32 used;
+	__u64 now;
+
+	shed_settle(c);
+	if (!c->told && (c->tentative || !line_owed(c))) {
+		close_held(c);
+		return;
+	}
+	now = bpf_ktime_get_ns();
+	used = emit_used();
+	close_fill(&e, c, now);
+	if (bpf_ringbuf_output(&ring, &e, sizeof(e), emit_flags(now, used))) {
+		count(COUNT_RING_FULL);
+		e.flags |= CLOSE_SHED;
+		if (!c->tentative && line_owed(c))
+			shed_abort(c, now);
+		if (c->told && bpf_map_update_elem(&orphans, &c->id, &e, BPF_ANY))
+			count(COUNT_CLOSES_LOST);
+	}
+	close_held(c);
+	c->told = c->is_open = 0;
 }
 
 int conn_end_read(struct sock *sk, int flags)
@@ -265,7 +312,7 @@ int conn_moved(struct sock *sk, int moved, __u32 dir, int flags)
 	struct conn *c;
 	bool readable;
 
-	if (!sock_is_stream(sk) || (dir == DIR_IN && flags & (MSG_PEEK | MSG_ERRQUEUE)))
+	if (!sock_is_stream(sk) || (dir == DIR_IN && flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)))
 		return 0;
 	task = bpf_get_current_task_btf();
 	if (task->flags & PF_KTHREAD || (__u32)task->tgid == agent_tgid)
@@ -277,11 +324,18 @@ int conn_moved(struct sock *sk, int moved, __u32 dir, int flags)
 	hit.now = bpf_ktime_get_ns();
 	conn_position(&hit, c, sk);
 	readable = !(dir == DIR_IN && flags & MSG_TRUNC) && io_find(&hit, task);
-	if (!c->role && (!readable || !conn_first(&hit, c)))
+	if (!c->role && (!readable || !conn_first(&hit, c, sk->__sk_common.skc_num)))
 		return 0;
-	if (!c->is_open || hit.now - c->opened >= EVENT_REOPEN_NS)
+	hit.ring_used = emit_used();
+	hit.detail = hit.ring_used > ring_bytes / 4 * 3 ? DETAIL_METRICS : detail;
+	if (hit.detail != DETAIL_METRICS && (!c->is_open || hit.now - c->opened >= EVENT_REOPEN_NS))
 		conn_open(&hit, c, sk, task);
-	return line_moved(&hit, c, readable);
+	line_moved(&hit, c, readable);
+	if (hit.again) {
+		conn_open(&hit, c, sk, task);
+		line_moved(&hit, c, readable);
+	}
+	return 0;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

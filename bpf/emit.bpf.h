@@ -45,16 +45,23 @@ static __always_inline void *emit_lost(void *record)
 /* A record of a size known to the verifier; NULL and counted when the ring is full. */
 #define emit_reserve(size) emit_lost(bpf_ringbuf_reserve(&ring, (size), 0))
 
-static __always_inline void emit_submit(void *record, __u64 now)
+static __always_inline __u32 emit_used(void)
 {
-	__u64 flags = BPF_RB_NO_WAKEUP;
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+}
 
-	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > ring_bytes / 4 &&
-	    now - woken_at > WAKE_PERIOD_NS) {
-		woken_at = now;
-		flags = BPF_RB_FORCE_WAKEUP;
-	}
-	bpf_ringbuf_submit(record, flags);
+/* How to commit a record: used is what was in the ring before it. */
+static __always_inline __u64 emit_flags(__u64 now, __u32 used)
+{
+	if (used <= ring_bytes / 4 || now - woken_at <= WAKE_PERIOD_NS)
+		return BPF_RB_NO_WAKEUP;
+	woken_at = now;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
+static __always_inline void emit_submit(void *record, __u64 now, __u32 used)
+{
+	bpf_ringbuf_submit(record, emit_flags(now, used));
 }
 
 #endif

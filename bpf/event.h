@@ -6,9 +6,10 @@
  * begins with struct event_head; the kind says which struct follows. Kinds and counters have
  * explicit values and are append only. Variable bytes stand at the end of struct event_data and
  * struct event_exec; a record may be longer than what it uses, because space is reserved in
- * size classes. Beside the ring there are three shared tables: struct event_progress (how far a
- * response has got that took more than one write), struct event_life (TCP connections counted by
- * process) and the counters of enum event_counter.
+ * size classes. Beside the ring there are shared tables: struct event_progress (how far a response
+ * has got that took more than one write), struct event_shed (transactions that the kernel half
+ * counted itself), the struct event_close that found no room in the ring, struct event_life (TCP
+ * connections counted by process) and the counters of enum event_counter.
  *
  * Positions (`seq`, `ack`) are TCP's own sequence numbers, or byte counts since the first hit on a
  * unix socket. Times are CLOCK_MONOTONIC in nanoseconds.
@@ -38,12 +39,25 @@ enum event_dir { DIR_IN = 0, DIR_OUT = 1 };
 enum event_message { MESSAGE_REQUEST = 0, MESSAGE_RESPONSE = 1 };
 enum event_closer { CLOSER_UNKNOWN = 0, CLOSER_LOCAL = 1, CLOSER_PEER = 2, CLOSER_RESET = 3 };
 
+/* What goes out as records; everything else is counted in struct event_shed. */
+enum event_detail {
+	DETAIL_FULL = 0,
+	DETAIL_ERRORS = 1,  /* requests, and of the responses those that are errors or slow */
+	DETAIL_METRICS = 2, /* only responses that are errors or slow */
+};
+
 /* event_data.flags */
 enum {
 	DATA_START = 1,	     /* the first bytes of a message; else more of the same head */
 	DATA_TENTATIVE = 2,  /* the signature alone does not prove the protocol */
 	DATA_UNPAIRED = 4,   /* a response without a request that the kernel had seen */
 	DATA_UNREADABLE = 8, /* bytes moved but could not be read */
+};
+
+/* event_close.flags */
+enum {
+	CLOSE_SHED = 1,	     /* requests without a response are counted in struct event_shed */
+	CLOSE_TENTATIVE = 2, /* nothing has proved them requests */
 };
 
 struct event_head {
@@ -82,6 +96,9 @@ struct event_data {
 	__u32 moved;	/* bytes that this hit moved */
 	__u16 captured; /* bytes of them that stand in bytes[] */
 	__u16 unused;
+	/* where no record was sent for some, the reader sees by these numbers how many */
+	__u32 answered; /* responses begun on this connection so far */
+	__u32 unpaired; /* of them and this one: DATA_UNPAIRED */
 	/* a response carries what counting needs, should its request's record be lost */
 	__u64 request_time;  /* first byte of the request; 0 if not seen */
 	__u64 request_bytes; /* moved for the request so far, head and body */
@@ -101,14 +118,18 @@ struct event_close {
 	struct event_head head;
 	__u32 requests; /* begun on this connection, as the kernel saw them */
 	__u32 responses;
+	__u32 unpaired;	    /* of the responses */
+	__u8 closer;	    /* enum event_closer */
+	__u8 row;	    /* of the last request */
+	__u8 protocol;	    /* number of the parser in protos.h */
+	__u8 flags;	    /* CLOSE_* */
+	__u32 held;	   /* requests that had neither a record nor a response */
+	__u32 unused;
 	__u64 request_time; /* of the last request */
 	__u64 request_bytes;
 	__u64 response_time;  /* last byte of the last response; 0 if there was none */
 	__u64 response_bytes; /* of the last response */
 	__u64 tail;
-	__u8 closer; /* enum event_closer */
-	__u8 row;    /* of the last request */
-	__u8 unused[6];
 };
 
 struct event_exec {
@@ -149,6 +170,33 @@ static inline __u32 event_progress_slot(__u64 conn)
 }
 
 /*
+ * Transactions that the kernel half counted itself, because their response had no record: the ring
+ * was full, or --detail did not ask for one. Buckets are the metrics' own, by rodata. What finds no
+ * room counts under the key of its role with everything else 0, which the loader makes, and as
+ * COUNT_SHED_FULL.
+ */
+struct event_shed_key {
+	__u32 tgid;
+	__u16 status;
+	__u16 port;    /* of a server; 0 of a client */
+	__u8 role;     /* enum event_role */
+	__u8 protocol; /* number of the parser in protos.h */
+	__u8 row;      /* the signature that the request matched */
+	__u8 aborted;
+};
+#define SHED_BOUNDS 24 /* most of a histogram */
+
+struct event_times {
+	__u64 sum; /* ns */
+	__u64 buckets[SHED_BOUNDS + 1];
+};
+
+struct event_shed {
+	struct event_times duration;
+	struct event_times first_byte; /* of those that had one */
+};
+
+/*
  * TCP connections by process, added up in the kernel: no record, so a full ring loses none. What
  * finds no room in the table is counted as COUNT_LIFE_FULL.
  */
@@ -167,7 +215,14 @@ enum event_counter {
 	COUNT_UNKNOWN = 5,    /* connections muted because no signature matched */
 	COUNT_IO_URING = 6,   /* hits that came through io_uring */
 	COUNT_LIFE_FULL = 7,  /* TCP events that found no room in the table of struct event_life */
-	COUNT_RESPONSES_LOST = 8, /* transactions whose response record found no room */
+	COUNT_SHED_FULL =
+		8,	    /* transactions that found no place of their own in struct event_shed */
+	COUNT_HELD = 9,	    /* requests begun without a record */
+	COUNT_SETTLED = 10, /* of those: answered in a record, counted or gone */
+	COUNT_REFUTED = 11, /* of those: tentative, and nothing proved them */
+	COUNT_PIPELINED =
+		12, /* responses without a record to requests that were read with others */
+	COUNT_CLOSES_LOST = 13, /* closes that found no room even beside the ring */
 	COUNT_MAX = 16,
 };
 
@@ -179,6 +234,7 @@ enum io_form {
 	IO_MESSAGE = 3,	 /* argument 2 is a struct msghdr */
 	IO_NO_BYTES = 4, /* moves bytes that never were in user memory: sendfile, splice */
 	IO_URING = 5,
+	IO_MESSAGES = 6, /* argument 2 is an array of struct mmsghdr, argument 3 its length */
 };
 #define IO_CALLS 512 /* system call numbers that the table covers */
 
@@ -201,9 +257,10 @@ struct event_signature {
 
 _Static_assert(sizeof(struct event_head) == 32, "event_head");
 _Static_assert(sizeof(struct event_open) == 104, "event_open");
-_Static_assert(sizeof(struct event_data) == 80, "event_data");
+_Static_assert(sizeof(struct event_data) == 88, "event_data");
 _Static_assert(sizeof(struct event_end) == 56, "event_end");
-_Static_assert(sizeof(struct event_close) == 88, "event_close");
+_Static_assert(sizeof(struct event_close) == 96, "event_close");
+_Static_assert(sizeof(struct event_shed_key) == 12, "event_shed_key");
 _Static_assert(sizeof(struct event_exec) == 56, "event_exec");
 _Static_assert(sizeof(struct event_progress) == 64, "event_progress");
 _Static_assert(sizeof(struct event_signature) == 40, "event_signature");

@@ -2,10 +2,13 @@
 /*
  * Where the bytes of a hit are. The hook gives a socket and a count; the registers of the system
  * call that is just ending still hold its arguments, and a table by system call number (filled by
- * the loader for its architecture) says which form they have. No enter hook, no stash.
+ * the loader for its architecture) says which form they have. No enter hook, no stash. Of a
+ * vectored call the first buffers are looked at here, the others only when a head or a tail needs
+ * them.
  *
  * Refused: kernel threads have no user registers; io_uring's workers have someone else's; calls
- * that move pages (sendfile, splice) have no bytes in user memory. These count bytes, unread.
+ * that move pages (sendfile, splice) have no bytes in user memory; of several messages in one call
+ * the hook does not say which it was. These count bytes, unread.
  */
 #ifndef SONDE_IO_BPF_H
 #define SONDE_IO_BPF_H
@@ -16,11 +19,13 @@
 #define PF_IO_WORKER 0x00000010
 #define PF_KTHREAD   0x00200000
 
+#define MSG_OOB	     0x1
 #define MSG_PEEK     0x2
 #define MSG_TRUNC    0x20
 #define MSG_ERRQUEUE 0x2000
 
-#define IO_VECTORS 8 /* of a vectored call, looked at */
+#define IO_NEAR 2  /* buffers of a vectored call that are looked at in any case */
+#define IO_FAR	64 /* and that may be looked at */
 
 struct user_iovec {
 	__u64 base;
@@ -32,46 +37,50 @@ struct user_msghdr_part { /* of struct msghdr, from msg_iov */
 	__u64 iovlen;
 };
 
+/* A record wants its connection's to go out before it. */
+enum hit_again { HIT_FIRST = 0, HIT_AGAIN = 1 };
+
 /* One send or receive, without kernel pointers so that global functions can take it. */
 struct hit {
 	__u64 now;
-	__u64 last;	/* address of the last buffer that bytes went through */
-	__u32 last_len; /* bytes in it; 0: not known */
+	__u64 vector;			 /* address of the call's array of struct iovec */
+	struct user_iovec near[IO_NEAR]; /* of it; unused ones are empty */
+	__u32 vectors;			 /* its length, at most IO_FAR */
 	__u32 moved;
-	__u32 dir; /* enum event_dir */
-	__u32 seq; /* position of its first byte in its own direction */
-	__u32 ack; /* position reached in the other one */
-	__u32 unused;
-	struct user_iovec iov[IO_VECTORS]; /* unused ones are empty */
+	__u32 dir;	 /* enum event_dir */
+	__u32 seq;	 /* position of its first byte in its own direction */
+	__u32 ack;	 /* position reached in the other one */
+	__u32 detail;	 /* enum event_detail: what may go out of it */
+	__u32 ring_used; /* bytes */
+	__u32 again;	 /* enum hit_again */
 };
 
 extern const volatile __u8 io_forms[IO_CALLS];
 
-/* A call may move less than its buffers hold: which one did it end in? */
-static __always_inline void io_last(struct hit *hit)
+static __always_inline bool io_vector(struct hit *hit, __u64 vector, __u64 n)
 {
-	__u64 left = hit->moved;
+	__u64 bytes = (n < IO_NEAR ? n : IO_NEAR) * sizeof(struct user_iovec);
 
-	for (int i = 0; i < IO_VECTORS; i++) {
-		if (hit->iov[i].len >= left) {
-			hit->last = hit->iov[i].base;
-			hit->last_len = left;
-			return;
-		}
-		left -= hit->iov[i].len;
-	}
+	hit->vector = vector;
+	hit->vectors = n < IO_FAR ? n : IO_FAR;
+	/* clang 14 loses the bound otherwise */
+	asm volatile("" : "+r"(bytes));
+	if (bytes && bytes <= sizeof(hit->near) &&
+	    !bpf_probe_read_user(hit->near, bytes, (void *)vector))
+		return true;
+	count(COUNT_UNREADABLE);
+	return false;
 }
 
-static __always_inline bool io_vector(struct hit *hit, __u64 iov, __u64 n)
+static __always_inline bool io_message(struct hit *hit, __u64 address)
 {
-	if (n > IO_VECTORS)
-		n = IO_VECTORS;
-	if (n < 1 || bpf_probe_read_user(hit->iov, n * sizeof(hit->iov[0]), (void *)iov)) {
-		count(COUNT_UNREADABLE);
-		return false;
-	}
-	io_last(hit);
-	return true;
+	struct user_msghdr_part msg;
+
+	/* msg_name and msg_namelen stand before msg_iov */
+	if (!bpf_probe_read_user(&msg, sizeof(msg), (void *)(address + 16)))
+		return io_vector(hit, msg.iov, msg.iovlen);
+	count(COUNT_UNREADABLE);
+	return false;
 }
 
 static __always_inline __u8 io_form(const struct task_struct *task, const struct pt_regs *regs)
@@ -87,19 +96,20 @@ static __always_inline __u8 io_form(const struct task_struct *task, const struct
 static __always_inline bool io_find(struct hit *hit, struct task_struct *task)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	struct user_msghdr_part msg;
 
 	switch (io_form(task, regs)) {
 	case IO_BUFFER:
-		hit->last = hit->iov[0].base = arch_arg2(regs);
-		hit->last_len = hit->iov[0].len = hit->moved;
+		hit->near[0].base = arch_arg2(regs);
+		hit->near[0].len = hit->moved;
+		hit->vectors = 1;
 		return true;
 	case IO_VECTOR:
 		return io_vector(hit, arch_arg2(regs), arch_arg3(regs));
 	case IO_MESSAGE:
-		/* msg_name and msg_namelen stand before msg_iov */
-		if (!bpf_probe_read_user(&msg, sizeof(msg), (void *)(arch_arg2(regs) + 16)))
-			return io_vector(hit, msg.iov, msg.iovlen);
+		return io_message(hit, arch_arg2(regs));
+	case IO_MESSAGES:
+		if (arch_arg3(regs) == 1)
+			return io_message(hit, arch_arg2(regs));
 		count(COUNT_UNREADABLE);
 		return false;
 	case IO_URING:

@@ -13,9 +13,6 @@
  * discarded if they are something else. Elsewhere 16 bytes are looked at first.
  */
 #include "line.bpf.h"
-#include "emit.bpf.h"
-
-#define HEAD_VECTORS 4 /* buffers of one call that a head may be spread over */
 
 static __always_inline void line_progress(const struct conn *c, const struct half *h)
 {
@@ -32,8 +29,8 @@ static __always_inline void line_progress(const struct conn *c, const struct hal
 	p->check = c->id ^ h->count ^ h->last ^ h->bytes ^ h->tail;
 }
 
-static __always_inline bool line_send(struct hit *hit, struct conn *c, struct part *p, __u32 kind,
-				      bool start)
+static __always_inline int line_send(struct hit *hit, struct conn *c, struct part *p, __u32 kind,
+				     bool start)
 {
 	__u32 n = p->len < capture_bytes ? p->len : capture_bytes;
 
@@ -64,7 +61,9 @@ static __always_inline void line_body(struct hit *hit, struct conn *c, __u32 kin
 	h->bytes += hit->moved;
 	h->hits++;
 	h->last = hit->now;
-	h->tail = tail_read(hit);
+	if (c->shed)
+		return; /* nobody waits for its end */
+	h->tail = tail_read(hit, ~0ULL);
 	line_progress(c, h);
 }
 
@@ -80,8 +79,8 @@ static __always_inline bool line_begins(const struct part *p, struct conn *c, __
 	return row != ROW_NONE && signature(row)->message == kind;
 }
 
-static __always_inline bool line_first_part(struct hit *hit, struct conn *c, struct part *p,
-					    __u32 kind)
+static __always_inline int line_first_part(struct hit *hit, struct conn *c, struct part *p,
+					   __u32 kind)
 {
 	struct half *h = &c->half[kind & 1];
 	bool due = (kind == MESSAGE_RESPONSE) == line_owed(c);
@@ -92,58 +91,57 @@ static __always_inline bool line_first_part(struct hit *hit, struct conn *c, str
 	int early = EARLY_NONE;
 
 	if (!begins && h->capturing) {
-		h->bytes += hit->moved;
+		h->bytes += p->moved;
 		h->last = hit->now;
 		h->hits++;
 		return line_send(hit, c, p, kind, false);
 	}
 	if (!begins)
-		return false;
+		return PART_OTHER;
 	if (c->early_filled[hit->dir & 1] || p->len < SIGNATURE_BYTES)
-		early = message_early(hit, c, p, kind);
-	if (early == EARLY_TAKEN)
-		return true;
+		early = early_look(hit, c, p, kind);
+	if (early == EARLY_KEPT)
+		return PART_KEPT;
+	if (early == EARLY_INTERIM)
+		return PART_TAKEN;
 	if (early != EARLY_NONE)
-		message_early_begin(hit, c, p, kind, early);
+		early_begin(hit, c, p, kind, early);
 	return line_send(hit, c, p, kind, early == EARLY_NONE);
 }
 
-/* A head may be spread over the buffers of one vectored call. */
-static __always_inline void line_more_parts(struct hit *hit, struct conn *c, struct part *p,
-					    __u32 kind)
+/* One buffer of a hit; returns whether the next one may be part of the same head. */
+int line_part(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
 {
-	const struct half *h = &c->half[kind & 1];
-	__u32 left = hit->moved - p->len;
-
-	p->moved = 0;
-	for (int i = 1; i < HEAD_VECTORS; i++) {
-		if (!left || !h->capturing)
-			break;
-		p->seq += p->len;
-		p->addr = hit->iov[i].base;
-		p->len = hit->iov[i].len < left ? hit->iov[i].len : left;
-		left -= p->len;
-		if (p->len)
-			message_emit_1024(hit, c, p, kind, false);
-	}
+	if (!hit || !c || !p)
+		return false;
+	if (p->len > hit->moved - p->done)
+		p->len = hit->moved - p->done;
+	p->seq = hit->seq + p->done;
+	p->moved = p->fate == PART_TAKEN ? 0 : hit->moved - p->done;
+	p->done += p->len;
+	if (p->len)
+		p->fate = p->fate == PART_TAKEN ? message_emit_1024(hit, c, p, kind, false)
+						: line_first_part(hit, c, p, kind);
+	if (p->fate == PART_OTHER || (p->fate == PART_TAKEN && !c->half[kind & 1].capturing))
+		return false;
+	return p->done < hit->moved && !hit->again && vector_part(hit, p, ++p->index);
 }
 
 int line_moved(struct hit *hit, struct conn *c, int readable)
 {
-	struct part p = {};
+	struct part p = {.fate = PART_KEPT};
 	__u32 kind;
 
 	if (!hit || !c)
 		return 0;
 	kind = line_kind(c, hit->dir);
-	p.addr = hit->iov[0].base;
-	p.len = hit->iov[0].len < hit->moved ? hit->iov[0].len : hit->moved;
-	p.seq = hit->seq;
+	p.addr = hit->near[0].base;
+	p.len = hit->near[0].len < hit->moved ? hit->near[0].len : hit->moved;
 	p.time = hit->now;
-	p.moved = hit->moved;
-	if (readable && p.len && line_first_part(hit, c, &p, kind))
-		line_more_parts(hit, c, &p, kind);
-	else
+	for (int i = 0; readable && i < IO_FAR; i++)
+		if (!line_part(hit, c, &p, kind))
+			break;
+	if (!readable || p.fate == PART_OTHER)
 		line_body(hit, c, kind);
 	return 0;
 }

@@ -28,8 +28,10 @@ struct part {
 	__u64 time;
 	__u32 len;
 	__u32 seq;
-	__u32 moved; /* by the whole hit, in its first part; else 0 */
-	__u32 unused;
+	__u32 moved; /* by the hit from here on, in a message's first part; else 0 */
+	__u32 index; /* of the buffer */
+	__u32 done;  /* bytes of the hit before this part */
+	__u32 fate;  /* enum part_fate, of the parts so far */
 };
 
 static __always_inline const volatile struct event_signature *signature(int row)
@@ -68,6 +70,22 @@ static __always_inline void early_keep(struct conn *c, __u32 dir, const struct w
 	c->early_filled[dir & 1] = n;
 }
 
+/* The first n of the kept bytes, at most 16, and zeros behind them. */
+static __always_inline __u32 window_of(struct window *w, const struct early *early, __u32 n)
+{
+	if (n > SIGNATURE_BYTES)
+		n = SIGNATURE_BYTES;
+	w->word[0] = early->word[0];
+	w->word[1] = early->word[1];
+	if (n <= 8)
+		w->word[1] = 0;
+	else if (n < 16)
+		w->word[1] &= (1ULL << (8 * (n - 8) & 63)) - 1;
+	if (n < 8)
+		w->word[0] &= (1ULL << (8 * n & 63)) - 1;
+	return n;
+}
+
 /*
  * The first 16 bytes of a message that begins with this part or, kept in `early`, before it.
  * Returns how many there are, 0 if they cannot be read.
@@ -82,32 +100,36 @@ static __always_inline __u32 window_read(struct window *w, const struct part *p,
 	w->word[0] = w->word[1] = 0;
 	if (!had)
 		return bpf_probe_read_user(w->byte, n, (void *)p->addr) ? 0 : n;
-	/* the new bytes stand behind the old ones, the rest is cleared */
-	early->word[2] = early->word[3] = 0;
 	if (bpf_probe_read_user((__u8 *)early->word + had, n, (void *)p->addr))
 		return 0;
-	w->word[0] = early->word[0];
-	w->word[1] = early->word[1];
-	return had + n < SIGNATURE_BYTES ? had + n : SIGNATURE_BYTES;
+	return window_of(w, early, had + n);
 }
 
-/* message.bpf.c: a message's start, or more of its head, into a record; true if the part was taken.
- */
+/* What became of a part. */
+enum part_fate {
+	PART_OTHER = 0, /* it begins no message and goes on with none */
+	PART_TAKEN = 1, /* its message has begun */
+	PART_KEPT = 2,	/* too short to tell: kept with the socket */
+};
+
+/* message.bpf.c: a message's start, or more of its head, into a record; an enum part_fate. */
 int message_emit_128(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
 int message_emit_512(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
 int message_emit_1024(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
 int message_emit_4096(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
+
 /*
- * Where hits are shorter than a signature. A row (0 and up): with those kept before, the part
- * begins a message, which message_early_begin() then notes; the part itself goes on with it. They
+ * early.bpf.c: where hits are shorter than a signature. A row (0 and up): with those kept before,
+ * the part begins a message, which early_begin() then notes; the part itself goes on with it. They
  * are two, and the caller sends the part, because all calls together have 512 bytes of stack.
  */
 enum early_answer {
-	EARLY_NONE = -1,  /* nothing was kept: the part stands for itself */
-	EARLY_TAKEN = -2, /* it was kept, or ended an interim response */
+	EARLY_NONE = -1,    /* nothing was kept: the part stands for itself */
+	EARLY_KEPT = -2,    /* it was kept */
+	EARLY_INTERIM = -3, /* it ended an interim response */
 };
-int message_early(struct hit *hit, struct conn *c, struct part *p, __u32 kind);
-int message_early_begin(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int row);
+int early_look(struct hit *hit, struct conn *c, struct part *p, __u32 kind);
+int early_begin(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int row);
 
 /* line.bpf.c: the hit's bytes are known (or, with readable 0, only counted); the connection has a
  * role. */
@@ -115,15 +137,43 @@ int line_moved(struct hit *hit, struct conn *c, int readable);
 
 #define TAIL_BYTES 8
 
-/* The last bytes that a hit moved. */
-static __always_inline __u64 tail_read(const struct hit *hit)
+/* The last bytes of the first n of a buffer. The last byte stands on top, so a short tail is padded
+ * below. */
+static __always_inline __u64 tail_of(__u64 base, __u64 len)
 {
-	__u32 n = hit->last_len < TAIL_BYTES ? hit->last_len : TAIL_BYTES;
+	__u32 n = len < TAIL_BYTES ? len : TAIL_BYTES;
 	__u64 tail = 0;
 
-	/* the last byte stands on top, so a short tail is padded below */
-	bpf_probe_read_user(&tail, n, (void *)(hit->last + hit->last_len - n));
+	bpf_probe_read_user(&tail, n, (void *)(base + len - n));
 	return n ? tail << (8 * (TAIL_BYTES - n) & 63) : 0;
+}
+
+/*
+ * vector.bpf.c: as window_read(), from as many buffers of the hit as it takes; into the kept bytes,
+ * whose number stays. Returns how many there are, 0 if they cannot be read.
+ */
+int window_gather(struct hit *hit, struct conn *c);
+
+/* vector.bpf.c: buffer i of the call into a part; 0 if there is none. */
+int vector_part(struct hit *hit, struct part *p, __u32 i);
+
+/* vector.bpf.c: the same, of a hit whose last `left` bytes went through far buffers. */
+__u64 tail_far(struct hit *hit, __u64 left, __u64 most);
+
+/*
+ * The last bytes that a hit moved, unless more than `most` of them went through one buffer. A call
+ * may move less than its buffers hold: which one did it end in?
+ */
+static __always_inline __u64 tail_read(struct hit *hit, __u64 most)
+{
+	__u64 left = hit->moved;
+
+	for (int i = 0; i < IO_NEAR; i++) {
+		if (hit->near[i].len >= left)
+			return left <= most ? tail_of(hit->near[i].base, left) : 0;
+		left -= hit->near[i].len;
+	}
+	return hit->vectors > IO_NEAR ? tail_far(hit, left, most) : 0;
 }
 
 #endif

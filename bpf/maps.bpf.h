@@ -15,6 +15,9 @@
 extern const volatile __u32 agent_tgid;	   /* never traced */
 extern const volatile __u32 capture_bytes; /* of each head */
 extern const volatile __u64 ring_bytes;
+extern const volatile __u32 detail;		      /* enum event_detail */
+extern const volatile __u64 slow_ns;		      /* a response that takes longer is told of */
+extern const volatile __u64 shed_bounds[SHED_BOUNDS]; /* upper ones; unused ones are the highest */
 
 /* One message direction of a connection. Its own thread alone writes it. */
 struct half {
@@ -55,11 +58,17 @@ struct conn {
 	__u8 accepted;	/* established from the other side; counted for the process that uses it
 			   first */
 	__u8 closer;
-	__u8 unused;
+	__u8 told;	      /* a record of it is out */
 	__u8 early_filled[2]; /* bytes in early[], below 16 */
 	__u8 misses[2];	      /* by enum event_dir */
 	__u32 unpaired_ack;   /* see message_renumber() */
+	__u32 unpaired;	      /* responses without a request that was seen */
 	struct half half[2];  /* by enum event_message */
+	__u32 held;	      /* requests without a record, a bit by transaction number */
+	__u64 shed_start;     /* of the last response's request, should it be counted here */
+	struct event_shed_key shed_key; /* its port is set from the first */
+	__u8 shed;			/* enum shed_state of it */
+	__u8 unused[3];
 	__u64 starts[STARTS]; /* of requests, by transaction number */
 	__u64 ended_bytes;    /* of the response that the last EVENT_END told of */
 	__u32 position[2];    /* by enum event_dir; unix sockets only */
@@ -89,6 +98,23 @@ struct {
 	__type(value, struct event_progress);
 } progress __weak SEC(".maps");
 
+/* Closes of connections that were told of and found no room in the ring. Sized by the loader. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct event_close);
+} orphans __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, struct event_shed_key);
+	__type(value, struct event_shed);
+} shed __weak SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, COUNT_MAX);
@@ -103,12 +129,18 @@ struct {
 	__type(value, struct event_life);
 } life __weak SEC(".maps");
 
-static __always_inline void count(__u32 counter)
+/* Atomic, because a close may count in the softirq that interrupts another count. */
+static __always_inline void count_by(__u32 counter, __u64 by)
 {
 	__u64 *n = bpf_map_lookup_elem(&counters, &counter);
 
 	if (n)
-		(*n)++;
+		__sync_fetch_and_add(n, by);
+}
+
+static __always_inline void count(__u32 counter)
+{
+	count_by(counter, 1);
 }
 
 #endif

@@ -24,7 +24,7 @@ int BPF_PROG(process_exec, struct task_struct *task)
 	if (bpf_probe_read_user(e->args, n, (void *)from))
 		n = 0;
 	e->captured = n;
-	emit_submit(e, now);
+	emit_submit(e, now, emit_used());
 	return 0;
 }
 
@@ -41,7 +41,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
 		return 0;
 	now = bpf_ktime_get_ns();
 	emit_head(&e->head, EVENT_EXIT, now);
-	emit_submit(e, now);
+	emit_submit(e, now, emit_used());
 	return 0;
 }
 

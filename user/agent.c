@@ -40,7 +40,8 @@ struct agent {
 	struct intake intake;
 	struct clock clock;
 	uint64_t series_ttl_ns;
-	int error; /* that ended the loop */
+	uint64_t drained; /* when the ring began to be read until it was empty, last */
+	int error;	  /* that ended the loop */
 };
 
 static void on_open(void *ctx, const struct event_open *e)
@@ -117,6 +118,7 @@ static void stop(struct agent *a, int error)
 static void on_tick(void *ctx)
 {
 	struct agent *a = ctx;
+	uint64_t now = clock_monotonic();
 	int err = -EAGAIN;
 
 	for (int turn = 0; turn < READ_TURNS && err == -EAGAIN; turn++)
@@ -126,6 +128,8 @@ static void on_tick(void *ctx)
 		stop(a, err);
 		return;
 	}
+	if (err != -EAGAIN)
+		a->drained = now;
 	flow_tick(a->scrape.flow);
 	err = jsonlog_flush(a->scrape.jsonlog);
 	if (err && err != -EAGAIN) {
@@ -142,14 +146,22 @@ static void owner_forgotten(void *ctx, const struct owner *owner)
 	metrics_forget(((struct agent *)ctx)->scrape.metrics, owner->id);
 }
 
+/* What the kernel half keeps beside the ring. The ring goes first: it names the processes, and what
+ * closed last stands behind what it still holds. */
+static void read_aside(struct agent *a)
+{
+	kern_sums_read(a->scrape.kern);
+	on_tick(a);
+	kern_orphans(a->scrape.kern, &a->intake, a->drained);
+}
+
 static void on_housekeeping(void *ctx)
 {
 	struct agent *a = ctx;
 
 	clock_sync(&a->clock);
-	kern_life_read(a->scrape.kern);
-	on_tick(a); /* who came back in a record that waits is not gone */
-	scrape_life(&a->scrape);
+	read_aside(a);
+	scrape_sums(&a->scrape);
 	flow_age(a->scrape.flow, clock_monotonic());
 	who_forget(a->scrape.who, clock_monotonic(), a->series_ttl_ns, owner_forgotten, a);
 	web_run(a->web);
@@ -173,8 +185,7 @@ static void write_metrics(void *ctx, struct prom *p)
 {
 	struct agent *a = ctx;
 
-	kern_life_read(a->scrape.kern);
-	on_tick(a);
+	read_aside(a);
 	scrape_write(&a->scrape, p);
 }
 
@@ -218,7 +229,8 @@ static int make_rooms(struct agent *a, const struct options *o)
 	a->series_ttl_ns = o->series_ttl_ns;
 	s->probe_times = o->bpf_stats;
 	s->metrics = metrics_new(&(struct metrics_options){.series_max = o->series_max,
-							   .routes_max = o->routes_max});
+							   .routes_max = o->routes_max,
+							   .no_active = o->detail != DETAIL_FULL});
 	s->who = who_new(&(struct who_options){.services = o->services,
 					       .service_count = o->service_count,
 					       .process_max = PROCESSES_MAX,
@@ -238,8 +250,17 @@ static int make_rooms(struct agent *a, const struct options *o)
 
 static int make_ends(struct agent *a, const struct options *o)
 {
+	struct kern_options kern = {.backend = o->backend,
+				    .ring_size = o->ring_size,
+				    .capture_bytes = o->capture_bytes,
+				    .detail = o->detail,
+				    .slow_ns = o->log_slow_ns,
+				    .connections_max = o->connections_max,
+				    .btf = o->btf,
+				    .stats = o->bpf_stats};
 	char why[512];
 
+	kern.bound_count = metrics_duration_bounds(&kern.bounds);
 	a->intake.handlers = (struct intake_handlers){
 		on_open, on_data, on_end, on_close, on_process_exec, on_process_exit, a};
 	a->web = web_new(&(struct web_options){.listen = o->listen,
@@ -249,12 +270,7 @@ static int make_ends(struct agent *a, const struct options *o)
 					       .ctx = a},
 			 why, sizeof(why));
 	if (a->web)
-		a->scrape.kern = kern_new(&(struct kern_options){.backend = o->backend,
-								 .ring_size = o->ring_size,
-								 .capture_bytes = o->capture_bytes,
-								 .btf = o->btf,
-								 .stats = o->bpf_stats},
-					  why, sizeof(why));
+		a->scrape.kern = kern_new(&kern, why, sizeof(why));
 	if (!a->scrape.kern) {
 		log_error("sonde", "%s", why);
 		return -EIO;

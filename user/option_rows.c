@@ -41,6 +41,24 @@ const struct option_row option_rows[OPTION_COUNT] = {
 		 "that this build has (fexit and syscall come later).",
 	 .takes = "auto, sock, fexit or syscall",
 	 .set = set_backend},
+	{.name = "detail",
+	 .placeholder = "LEVEL",
+	 .fallback = "full",
+	 .help = "What is told of each request: full; errors: lines only for errors and slow ones, "
+		 "the others are counted without route; metrics: the same without paths and ids, "
+		 "at "
+		 "the least cost. Counts are exact in all of them.",
+	 .takes = "full, errors or metrics",
+	 .set = set_detail},
+	{.name = "log-slow",
+	 .placeholder = "DURATION",
+	 .fallback = "1s",
+	 .help = "A response that has not begun after this time is slow: it is told of in any "
+		 "--detail.",
+	 .takes = "a duration such as 500ms, 2s or 1m",
+	 .set = set_duration,
+	 .offset = MEMBER(log_slow_ns),
+	 .traits = OPTION_NUMBER},
 	{.name = "ring-size",
 	 .placeholder = "BYTES",
 	 .fallback = "4MiB",

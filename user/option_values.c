@@ -40,6 +40,8 @@ static const struct unit duration_units[] = {
 	{{NULL, 0}, 0},
 };
 
+static const char *const details[] = {
+	[DETAIL_FULL] = "full", [DETAIL_ERRORS] = "errors", [DETAIL_METRICS] = "metrics"};
 static const char *const backends[] = {"auto", "sock", "fexit", "syscall"};
 
 static void *member_of(struct options *o, const struct option_row *row)
@@ -93,6 +95,18 @@ int set_backend(struct options *o, const struct option_row *row, const char *val
 		if (strcmp(value, backends[i]) != 0)
 			continue;
 		o->backend = backends[i];
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int set_detail(struct options *o, const struct option_row *row, const char *value)
+{
+	(void)row;
+	for (uint32_t i = 0; i < sizeof(details) / sizeof(*details); i++) {
+		if (strcmp(value, details[i]) != 0)
+			continue;
+		o->detail = i;
 		return 0;
 	}
 	return -EINVAL;

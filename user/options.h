@@ -18,9 +18,11 @@ enum command { COMMAND_RUN, COMMAND_CHECK, COMMAND_VERSION, COMMAND_HELP };
 
 struct options {
 	enum command command;
-	const char *listen;	/* 0.0.0.0:9435 */
-	const char *config;	/* NULL: none */
-	const char *backend;	/* auto, sock, fexit or syscall */
+	const char *listen;  /* 0.0.0.0:9435 */
+	const char *config;  /* NULL: none */
+	const char *backend; /* auto, sock, fexit or syscall */
+	uint32_t detail;     /* enum event_detail */
+	uint64_t log_slow_ns;
 	uint32_t ring_size;	/* bytes, a power of two */
 	uint32_t capture_bytes; /* 64 to EVENT_CAPTURE_MAX */
 	uint32_t series_max, routes_max;

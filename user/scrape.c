@@ -9,12 +9,13 @@
 #include "out/jsonlog.h"
 #include "out/metrics.h"
 #include "out/selfstat.h"
+#include "proto/rows.h"
 #include "scrape.h"
 #include "who/who.h"
 
 #define PROGRAMS_MAX 16
 #define TABLES_MAX   (METRICS_TABLES + 3)
-#define LOST_ROWS    (PROTO_COUNT * (LOST_COUNT + 1))
+#define LOST_ROWS    (PROTO_COUNT * LOST_COUNT)
 
 static const char *const lost_reasons[LOST_COUNT] = {
 	[LOST_EVICTED] = "evicted",
@@ -28,9 +29,38 @@ static void add_life(void *ctx, uint32_t pid, const struct event_life *added)
 	metrics_life(s->metrics, who_is(s->who, pid, 0), added);
 }
 
-void scrape_life(struct scrape *s)
+static uint64_t shed_count(const struct event_shed *shed)
+{
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i <= SHED_BOUNDS; i++)
+		count += shed->duration.buckets[i];
+	return count;
+}
+
+static void add_shed(void *ctx, const struct event_shed_key *key, const struct event_shed *added)
+{
+	struct scrape *s = ctx;
+	struct request like = {
+		.pid = key->tgid,
+		.role = key->role,
+		.status = key->status,
+		.error = key->aborted ? REQUEST_ABORTED : REQUEST_OK,
+		.owner = key->tgid ? who_is(s->who, key->tgid, key->port) : NULL,
+	};
+
+	if (key->protocol >= PROTO_COUNT)
+		return;
+	like.proto = protos[key->protocol];
+	request_set(&like, op, proto_row_op(key->row));
+	metrics_shed(s->metrics, &like, added);
+	s->shed[key->protocol] += shed_count(added);
+}
+
+void scrape_sums(struct scrape *s)
 {
 	kern_life(s->kern, add_life, s);
+	kern_shed(s->kern, add_shed, s);
 }
 
 static void programs(const struct scrape *s, struct selfstat *self, struct selfstat_program *rows)
@@ -67,13 +97,13 @@ static void funnel(const struct scrape *s, struct selfstat *self, struct selfsta
 			continue;
 		rows[self->protocol_count++] = (struct selfstat_protocol){
 			.name = protos[i]->name,
-			.seen = counters[COUNT_REQUESTS] + (uint64_t)stats->found[i],
+			.seen = counters[COUNT_REQUESTS] - counters[COUNT_REFUTED] +
+				(uint64_t)stats->found[i],
 			.counted = stats->counted[i],
-			.open = stats->open[i],
+			.shed = s->shed[i],
+			.open = stats->open[i] + counters[COUNT_HELD] - counters[COUNT_SETTLED],
 			.parse_errors = stats->parse_errors[i],
 		};
-		lost[self->lost_count++] = (struct selfstat_lost){protos[i]->name, "ring_full",
-								  counters[COUNT_RESPONSES_LOST]};
 		for (int reason = 0; reason < LOST_COUNT; reason++)
 			lost[self->lost_count++] = (struct selfstat_lost){
 				protos[i]->name, lost_reasons[reason], stats->lost[i][reason]};
@@ -103,7 +133,7 @@ void scrape_write(struct scrape *s, struct prom *p)
 	};
 
 	kern_counters(s->kern, counters);
-	scrape_life(s);
+	scrape_sums(s);
 	programs(s, &self, program_rows);
 	tables(s, &self, table_rows);
 	funnel(s, &self, protocol_rows, lost_rows, counters);

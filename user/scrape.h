@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proto/protos.h"
+
 struct prom;
 
 struct scrape {
@@ -16,11 +18,12 @@ struct scrape {
 	struct jsonlog *jsonlog;
 	double start_time; /* seconds since 1970 */
 	uint64_t ring_bytes;
-	bool probe_times; /* --bpf-stats */
+	bool probe_times;	    /* --bpf-stats */
+	uint64_t shed[PROTO_COUNT]; /* transactions that the kernel half counted itself */
 };
 
-/* Connections that kern_life_read() found go to the services of their processes. */
-void scrape_life(struct scrape *s);
+/* What kern_sums_read() found goes to the services of its processes. */
+void scrape_sums(struct scrape *s);
 void scrape_write(struct scrape *s, struct prom *p); /* everything on /metrics, to the end */
 
 #endif

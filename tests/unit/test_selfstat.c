@@ -18,13 +18,13 @@
 
 static const uint64_t kernel[COUNT_MAX] = {
 	[COUNT_RING_FULL] = 1, [COUNT_NO_STATE] = 2, [COUNT_UNREADABLE] = 3, [COUNT_TLS] = 4,
-	[COUNT_UNKNOWN] = 5,   [COUNT_IO_URING] = 6, [COUNT_LIFE_FULL] = 7,
+	[COUNT_UNKNOWN] = 5,   [COUNT_IO_URING] = 6, [COUNT_LIFE_FULL] = 7, [COUNT_SHED_FULL] = 8, [COUNT_PIPELINED] = 9, [COUNT_CLOSES_LOST] = 10,
 };
 static const struct selfstat_program programs[] = {{"recv", true, 1500000000, 3},
 						   {"send", false, 0, 0}};
-static const struct selfstat_protocol protocols[] = {{"http/1", 11, 12, 13, 14},
-						     {"tls", 0, 0, 0, 0}};
-static const struct selfstat_lost lost[] = {{"http/1", "ring_full", 15}};
+static const struct selfstat_protocol protocols[] = {{"http/1", 11, 12, 21, 13, 14},
+						     {"tls", 0, 0, 0, 0, 0}};
+static const struct selfstat_lost lost[] = {{"http/1", "evicted", 15}};
 
 static const struct selfstat full = {
 	.version = "1.2.3",
@@ -84,7 +84,7 @@ static void test_values(void **state)
 		"sonde_transactions_open{protocol=\"http/1\"} 13",
 		"sonde_parse_errors_total{protocol=\"http/1\"} 14",
 		"sonde_parse_errors_total{protocol=\"tls\"} 0",
-		"sonde_transactions_lost_total{protocol=\"http/1\",reason=\"ring_full\"} 15",
+		"sonde_transactions_lost_total{protocol=\"http/1\",reason=\"evicted\"} 15",
 		"sonde_unseen_total{reason=\"no_state\"} 2",
 		"sonde_unseen_total{reason=\"unreadable\"} 3",
 		"sonde_unseen_total{reason=\"tls\"} 4",
@@ -176,7 +176,7 @@ static void test_process(void **state)
 static void test_page(void **state)
 {
 	static const struct owner owner = {.id = 1, .service = {"<b>&'\"", 6}};
-	struct metrics *m = metrics_new(&(struct metrics_options){100, 10});
+	struct metrics *m = metrics_new(&(struct metrics_options){.series_max = 100, .routes_max = 10});
 	struct page page = {"1.2.3<", "sock", true, m};
 	struct request r = {
 		.owner = &owner, .role = ROLE_SERVER, .status = 500, .start = 1, .end = 2500001};

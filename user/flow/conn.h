@@ -44,6 +44,7 @@ struct answer {
 	uint64_t request_bytes;
 	uint32_t txn;
 	uint32_t ack;
+	uint32_t answered, unpaired_count; /* as in the record */
 	uint32_t pid, tid;
 	uint8_t row;
 	bool unpaired;
@@ -57,6 +58,8 @@ struct conn {
 	struct exchange *answering;		   /* response begun, end not seen */
 	struct exchange *early; /* response that came before its request's record */
 	uint32_t early_ack;
+	uint32_t responses;	/* begun, as the kernel half numbers them */
+	uint32_t unpaired;	/* of them */
 	uint32_t body_end;	/* position behind the last request's body */
 	enum msg_end body;	/* how the last request's ends; MSG_END_HERE: not known, or over */
 	bool body_expects;	/* its client may leave it out */
@@ -99,9 +102,20 @@ void stream_cut(struct flow *f, struct conn *c, enum event_message message);
 /* Parses the response in `bytes` by what c->answer says; what is not whole is kept in its piece. */
 void stream_answer(struct flow *f, struct conn *c, struct str bytes, bool cut);
 
+/* Has the connection ended with requests that user space has to count and has not heard of? */
+static inline bool flow_close_owes(const struct event_close *e)
+{
+	return !e->flags && e->held;
+}
+
 /* match.c */
 struct exchange *match_request(struct flow *f, struct conn *c, const struct event_data *e);
-void match_filled(struct flow *f, struct conn *c, struct exchange *x);	   /* its head was parsed */
+void match_filled(struct flow *f, struct conn *c, struct exchange *x); /* its head was parsed */
+/*
+ * The kernel half has begun so many responses. Those that had no record it counted itself, except
+ * unpaired ones: what waited for them is dropped, or lost.
+ */
+void match_answered(struct flow *f, struct conn *c, uint32_t responses, uint32_t unpaired);
 void match_answer(struct flow *f, struct conn *c, const struct answer *a); /* a response begins */
 struct str match_op(const struct conn *c, const struct answer *a); /* absent if nobody knows */
 void match_response(struct flow *f, struct conn *c, const struct msg *msg, const struct answer *a,

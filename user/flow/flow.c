@@ -128,7 +128,8 @@ void flow_end(struct flow *f, const struct event_end *e)
 
 void flow_close(struct flow *f, const struct event_close *e)
 {
-	struct conn *c = conn_find(f, &e->head);
+	struct conn *c =
+		flow_close_owes(e) ? conn_get(f, &e->head, e->protocol) : conn_find(f, &e->head);
 
 	if (!c)
 		return;

@@ -213,20 +213,40 @@ void match_filled(struct flow *f, struct conn *c, struct exchange *x)
 	answering_start(f, c, x, c->answer.tail);
 }
 
-/* Requests before number txn: their responses' records found no room, which the kernel half says.
- */
-static void queue_drop(struct flow *f, struct conn *c, uint32_t txn)
+/* The kernel half counts it. */
+static void drop(struct flow *f, struct conn *c, struct exchange *x)
 {
-	while (!c->pipelined && c->first && (int32_t)(txn - c->first->request.txn) > 0)
-		end(f, c, queue_pop(c), false);
+	if (x->begun) {
+		end(f, c, x, false);
+		return;
+	}
+	if (c->filling == x)
+		c->filling = NULL;
+	exchange_free(f, x);
+}
+
+/* Where requests were pipelined only the number of responses is a guide, else their numbers are. */
+void match_answered(struct flow *f, struct conn *c, uint32_t responses, uint32_t unpaired)
+{
+	uint32_t untold = responses - c->responses, unknown = unpaired - c->unpaired;
+
+	c->responses = responses;
+	c->unpaired = unpaired;
+	while (!c->pipelined && c->first && (int32_t)(responses - c->first->request.txn) >= 0)
+		drop(f, c, queue_pop(c));
+	for (; c->pipelined && c->first && (int32_t)untold > 0; untold--, unknown -= !!unknown) {
+		f->stats.lost[c->protocol][LOST_UNREAD] += unknown && c->first->begun;
+		drop(f, c, queue_pop(c));
+	}
 }
 
 void match_answer(struct flow *f, struct conn *c, const struct answer *a)
 {
 	match_finish(f, c);
 	early_drop(f, c);
-	if (!a->unpaired)
-		queue_drop(f, c, a->txn);
+	match_answered(f, c, a->answered - 1, a->unpaired_count - a->unpaired);
+	c->responses = a->answered;
+	c->unpaired = a->unpaired_count;
 }
 
 /* Does it answer the oldest request? Else the record of its request was lost. */
@@ -302,6 +322,8 @@ void match_body(struct flow *f, struct conn *c, const struct event_data *e)
 {
 	struct exchange *x = c->answering;
 
+	c->responses = e->answered;
+	c->unpaired = e->unpaired;
 	/* the kernel half began to count anew, under the next number */
 	x->response_base = 0 - x->response_moved;
 	x->response_txn = e->txn;
@@ -319,23 +341,45 @@ void match_finish(struct flow *f, struct conn *c)
 	end(f, c, x, true);
 }
 
-/* A request that nothing is left of but what the close says: its record was lost, and no response
- * came. */
-static void close_lost(struct flow *f, struct conn *c, const struct event_close *e)
+/* Requests that nothing is left of but what the close says: they had no record, and no response. */
+static void close_untold(struct flow *f, struct conn *c, const struct event_close *e)
 {
-	struct exchange *x;
+	uint32_t untold = flow_close_owes(e) ? e->held : 0;
 
-	if (c->first || c->pipelined || e->requests <= e->responses || !e->row)
-		return;
-	x = exchange_start(f, c, e->head.tgid, e->head.tid, e->requests, e->request_time);
-	if (!x) {
-		f->stats.lost[c->protocol][LOST_EVICTED]++;
+	if (c->pipelined) {
+		f->stats.lost[c->protocol][LOST_UNREAD] += untold;
 		return;
 	}
-	request_set(&x->request, op, proto_row_op(e->row));
-	begin(f, c, x);
-	*c->last = x;
-	c->last = &x->next;
+	for (; untold; untold--) {
+		struct exchange *x = exchange_start(f, c, e->head.tgid, e->head.tid, e->requests,
+						    e->request_time);
+
+		if (!x) {
+			f->stats.lost[c->protocol][LOST_EVICTED] += untold;
+			return;
+		}
+		request_set(&x->request, op, proto_row_op(e->row));
+		begin(f, c, x);
+		*c->last = x;
+		c->last = &x->next;
+	}
+}
+
+/* The kernel half has counted them, but not those that it has not seen. */
+static void close_shed(struct flow *f, struct conn *c, const struct event_close *e)
+{
+	uint32_t owed = e->requests - e->responses;
+	struct exchange *x;
+
+	while ((x = queue_pop(c))) {
+		if (!x->begun || (int32_t)owed <= 0) {
+			f->stats.lost[c->protocol][LOST_UNREAD] += x->begun;
+			end(f, c, x, false);
+		} else {
+			drop(f, c, x);
+			owed--;
+		}
+	}
 }
 
 void match_close(struct flow *f, struct conn *c, const struct event_close *e)
@@ -348,8 +392,10 @@ void match_close(struct flow *f, struct conn *c, const struct event_close *e)
 			x->request.error = REQUEST_ABORTED;
 	}
 	match_finish(f, c);
-	queue_drop(f, c, e->responses + 1);
-	close_lost(f, c, e);
+	match_answered(f, c, e->responses, e->unpaired);
+	if (e->flags & CLOSE_SHED)
+		close_shed(f, c, e);
+	close_untold(f, c, e);
 	/* a pipelined answer can begin where no hit did: then nothing is known of it */
 	while ((x = queue_pop(c))) {
 		bool unread = c->pipelined && e->response_time && x->begun && !x->refused;

@@ -136,6 +136,7 @@ void stream_request(struct flow *f, struct conn *c, const struct event_data *e, 
 
 	if (e->flags & DATA_START) {
 		stream_cut(f, c, MESSAGE_REQUEST);
+		match_answered(f, c, e->answered, e->unpaired);
 		if (is_body(c, e)) {
 			c->pipelined = true; /* the kernel half has numbered it */
 			f->stats.found[c->protocol]--;
@@ -232,6 +233,8 @@ void stream_response(struct flow *f, struct conn *c, const struct event_data *e,
 			.request_bytes = e->request_bytes,
 			.txn = e->txn,
 			.ack = e->ack,
+			.answered = e->answered,
+			.unpaired_count = e->unpaired,
 			.pid = e->head.tgid,
 			.tid = e->head.tid,
 			.row = e->row,

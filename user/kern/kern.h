@@ -20,8 +20,13 @@ struct kern_options {
 	const char *backend;	/* "auto" or the name of one */
 	uint32_t ring_size;	/* bytes, a power of two */
 	uint32_t capture_bytes; /* 64 to EVENT_CAPTURE_MAX */
-	const char *btf;	/* NULL: the kernel's own */
-	bool stats;		/* BPF run-time statistics on */
+	enum event_detail detail;
+	uint64_t slow_ns;	  /* a response that takes longer has a record in any detail */
+	const uint64_t *bounds;	  /* of the metrics' histograms, ns */
+	unsigned bound_count;	  /* at most SHED_BOUNDS */
+	uint32_t connections_max; /* that the reader follows */
+	const char *btf;	  /* NULL: the kernel's own */
+	bool stats;		  /* BPF run-time statistics on */
 };
 
 /* NULL after writing one line to why[] that says what failed, because of what, and what to do. */
@@ -51,12 +56,22 @@ bool kern_progress(const struct kern *k, uint64_t conn, struct event_progress *p
 
 void kern_counters(const struct kern *k, uint64_t counters[COUNT_MAX]);
 /*
- * TCP connections by process: kern_life_read() fetches them, then kern_life() calls fn with what
- * each process added since it was called last. Read the ring in between: it names the processes.
+ * What the kernel half adds up by process: kern_sums_read() fetches it, then the others call a
+ * function with what was added since they were called last. Read the ring in between: it names the
+ * processes. Keys: the process id; struct event_shed_key.
  */
-void kern_life_read(struct kern *k);
+void kern_sums_read(struct kern *k);
 void kern_life(struct kern *k, void (*fn)(void *ctx, uint32_t pid, const struct event_life *added),
 	       void *ctx);
+void kern_shed(struct kern *k,
+	       void (*fn)(void *ctx, const struct event_shed_key *key,
+			  const struct event_shed *added),
+	       void *ctx);
+/*
+ * Hands the close records to the intake that found no room in the ring and are older than
+ * `before`: a time at which the ring began to be read until it was empty.
+ */
+void kern_orphans(struct kern *k, struct intake *intake, uint64_t before);
 
 /*
  * `sonde check`: one line a finding on stdout: right, system, what was tried, what is lost without

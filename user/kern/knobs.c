@@ -16,11 +16,12 @@ static const struct {
 	unsigned call;
 	enum io_form form;
 } calls[] = {
-	{__NR_read, IO_BUFFER},	    {__NR_write, IO_BUFFER},	  {__NR_recvfrom, IO_BUFFER},
-	{__NR_sendto, IO_BUFFER},   {__NR_readv, IO_VECTOR},	  {__NR_writev, IO_VECTOR},
-	{__NR_preadv2, IO_VECTOR},  {__NR_pwritev2, IO_VECTOR},	  {__NR_recvmsg, IO_MESSAGE},
-	{__NR_sendmsg, IO_MESSAGE}, {__NR_sendfile, IO_NO_BYTES}, {__NR_splice, IO_NO_BYTES},
-	{__NR_tee, IO_NO_BYTES},    {__NR_vmsplice, IO_NO_BYTES}, {__NR_io_uring_enter, IO_URING},
+	{__NR_read, IO_BUFFER},	      {__NR_write, IO_BUFFER},	       {__NR_recvfrom, IO_BUFFER},
+	{__NR_sendto, IO_BUFFER},     {__NR_readv, IO_VECTOR},	       {__NR_writev, IO_VECTOR},
+	{__NR_preadv2, IO_VECTOR},    {__NR_pwritev2, IO_VECTOR},      {__NR_recvmsg, IO_MESSAGE},
+	{__NR_sendmsg, IO_MESSAGE},   {__NR_sendmmsg, IO_MESSAGES},    {__NR_recvmmsg, IO_MESSAGES},
+	{__NR_sendfile, IO_NO_BYTES}, {__NR_splice, IO_NO_BYTES},      {__NR_tee, IO_NO_BYTES},
+	{__NR_vmsplice, IO_NO_BYTES}, {__NR_io_uring_enter, IO_URING},
 };
 
 void knobs_io_forms(__u8 forms[IO_CALLS])
@@ -74,6 +75,12 @@ int knobs_signatures(struct event_signature rows[SIGNATURE_MAX], __u8 row_of_byt
 			return -E2BIG;
 	}
 	return 0;
+}
+
+void knobs_bounds(__u64 bounds[SHED_BOUNDS], const uint64_t *values, unsigned count)
+{
+	for (unsigned i = 0; i < SHED_BOUNDS; i++)
+		bounds[i] = i < count ? values[i] : UINT64_MAX;
 }
 
 void knobs_token_bytes(__u8 token[256])

@@ -3,6 +3,8 @@
 #ifndef SONDE_KNOBS_H
 #define SONDE_KNOBS_H
 
+#include <stdint.h>
+
 #include "event.h"
 
 void knobs_io_forms(__u8 forms[IO_CALLS]); /* by system call number of this architecture */
@@ -10,6 +12,8 @@ void knobs_io_forms(__u8 forms[IO_CALLS]); /* by system call number of this arch
  * room for.
  */
 int knobs_signatures(struct event_signature rows[SIGNATURE_MAX], __u8 row_of_byte[256]);
+/* Bounds beyond count are above every value. */
+void knobs_bounds(__u64 bounds[SHED_BOUNDS], const uint64_t *values, unsigned count);
 void knobs_token_bytes(__u8 token[256]); /* RFC 9110 section 5.6.2, tchar */
 
 #endif

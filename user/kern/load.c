@@ -13,7 +13,6 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 
-#include "base/table.h"
 #include "kern/object.h"
 #include "kern/knobs.h"
 
@@ -54,9 +53,16 @@ static int knobs_set(struct sonde *skel, const struct kern_options *o)
 	skel->rodata->agent_tgid = (__u32)getpid();
 	skel->rodata->capture_bytes = o->capture_bytes;
 	skel->rodata->ring_bytes = o->ring_size;
+	skel->rodata->detail = o->detail;
+	skel->rodata->slow_ns = o->slow_ns;
+	knobs_bounds((__u64 *)skel->rodata->shed_bounds, o->bounds, o->bound_count);
 	knobs_io_forms((__u8 *)skel->rodata->io_forms);
 	knobs_token_bytes((__u8 *)skel->rodata->token_bytes);
 	bpf_map__set_max_entries(skel->maps.ring, o->ring_size);
+	/* connections that the reader knows, and those whose first record is still on its way */
+	bpf_map__set_max_entries(skel->maps.orphans,
+				 o->connections_max +
+					 o->ring_size / (uint32_t)sizeof(struct event_open));
 	return knobs_signatures((struct event_signature *)skel->rodata->signatures,
 				(__u8 *)skel->rodata->signature_of_byte);
 }
@@ -96,7 +102,7 @@ static int maps_open(struct kern *k)
 		return -errno;
 	k->processors = libbpf_num_possible_cpus();
 	k->counter_values = calloc((size_t)k->processors, sizeof(__u64));
-	return k->counter_values ? 0 : -ENOMEM;
+	return k->counter_values ? kern_sums_open(k) : -ENOMEM;
 }
 
 void kern_detach(struct kern *k)
@@ -114,6 +120,7 @@ static void kern_close(struct kern *k)
 	ring_buffer__free(k->ring);
 	if (k->progress)
 		munmap((void *)k->progress, PROGRESS_SLOTS * sizeof(struct event_progress));
+	kern_sums_close(k);
 	free(k->counter_values);
 	sonde__destroy(k->skel);
 	k->ring = NULL;
@@ -187,7 +194,6 @@ void kern_free(struct kern *k)
 	if (!k)
 		return;
 	kern_close(k);
-	table_free(k->lives);
 	if (k->stats_fd > 0)
 		close(k->stats_fd);
 	free(k);

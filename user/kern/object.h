@@ -27,11 +27,15 @@ struct kern {
 	struct intake *intake; /* while kern_read() runs */
 	int read_left;	       /* records that it may still take */
 	const volatile struct event_progress *progress;
-	struct table *lives; /* what kern_life_read() last saw of each process */
+	struct tally *life, *shed;
 	__u64 *counter_values;
 	int processors;
 	int stats_fd;
 };
+
+/* sums.c */
+int kern_sums_open(struct kern *k);
+void kern_sums_close(struct kern *k);
 
 /* read.c */
 int kern_ring_record(void *ctx, void *record, size_t size);

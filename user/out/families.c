@@ -159,6 +159,22 @@ static bool server_response_body(const struct request *r, uint64_t *value)
 	return r->role == ROLE_SERVER && r->response_bytes != REQUEST_SIZE_UNKNOWN;
 }
 
+static const struct event_times *server_shed(const struct event_shed *shed, enum event_role of)
+{
+	return of == ROLE_SERVER ? &shed->duration : NULL;
+}
+
+static const struct event_times *client_shed(const struct event_shed *shed, enum event_role of)
+{
+	return of == ROLE_CLIENT ? &shed->duration : NULL;
+}
+
+static const struct event_times *server_shed_first(const struct event_shed *shed,
+						   enum event_role of)
+{
+	return of == ROLE_SERVER ? &shed->first_byte : NULL;
+}
+
 static uint64_t life_opened(const struct event_life *life, enum event_role of)
 {
 	return life->opened[of];
@@ -190,6 +206,12 @@ static const struct bounds sizes = {size_bytes, LENGTH(size_bytes), 1};
 
 _Static_assert(LENGTH(duration_ns) < BUCKETS_MAX && LENGTH(size_bytes) < BUCKETS_MAX, "buckets");
 
+unsigned metrics_duration_bounds(const uint64_t **bounds)
+{
+	*bounds = durations.values;
+	return durations.count;
+}
+
 /* clang-format off */
 const struct family families[FAMILY_COUNT] = {
 	[FAMILY_SERVER_DURATION] = {
@@ -200,6 +222,7 @@ const struct family families[FAMILY_COUNT] = {
 		.labels = {&method, &route, &status, &error},
 		.bounds = &durations,
 		.value = server_duration,
+		.shed = server_shed,
 	},
 	[FAMILY_CLIENT_DURATION] = {
 		.prom = {"http_client_request_duration_seconds", PROM_HISTOGRAM, "seconds",
@@ -209,6 +232,7 @@ const struct family families[FAMILY_COUNT] = {
 		.labels = {&method, &route, &status, &error, &address},
 		.bounds = &durations,
 		.value = client_duration,
+		.shed = client_shed,
 	},
 	[FAMILY_TIME_TO_FIRST_BYTE] = {
 		.prom = {"http_server_time_to_first_byte_seconds", PROM_HISTOGRAM, "seconds",
@@ -216,6 +240,7 @@ const struct family families[FAMILY_COUNT] = {
 			 "its response."},
 		.bounds = &durations,
 		.value = server_first_byte,
+		.shed = server_shed_first,
 	},
 	[FAMILY_REQUEST_BODY] = {
 		.prom = {"http_server_request_body_size_bytes", PROM_HISTOGRAM, "bytes",

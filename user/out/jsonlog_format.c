@@ -71,7 +71,8 @@ static void write_message(struct buf *b, const struct request *r)
 
 	buf_init_fixed(&m, text, sizeof(text));
 	buf_str(&m, request_str(r, op));
-	buf_char(&m, ' ');
+	if (target.n)
+		buf_char(&m, ' ');
 	buf_bytes(&m, target.p, target.n < MESSAGE_MAX_BYTES ? target.n : MESSAGE_MAX_BYTES);
 	if (r->error == REQUEST_ABORTED) {
 		buf_text(&m, " aborted");

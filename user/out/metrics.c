@@ -298,6 +298,45 @@ void metrics_count(struct metrics *m, const struct request *r)
 	m->overflows += o.coarse;
 }
 
+static uint64_t times_count(const struct event_times *times)
+{
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i <= SHED_BOUNDS; i++)
+		count += times->buckets[i];
+	return count;
+}
+
+static void series_shed(struct series *s, const struct bounds *bounds,
+			const struct event_times *times)
+{
+	s->sum += times->sum;
+	for (unsigned i = 0; i <= SHED_BOUNDS; i++)
+		s->counts[i < bounds->count ? i : bounds->count] += times->buckets[i];
+}
+
+void metrics_shed(struct metrics *m, const struct request *like, const struct event_shed *added)
+{
+	struct observation o = {
+		.metrics = m, .request = like, .identity = identity_of(m, like->owner)};
+	uint64_t count = times_count(&added->duration);
+
+	for (unsigned family = 0; family < FAMILY_COUNT; family++) {
+		const struct family *row = &families[family];
+		const struct event_times *times = row->shed ? row->shed(added, like->role) : NULL;
+
+		if (times && times_count(times))
+			series_shed(series_of(&o, family), row->bounds, times);
+	}
+	if (like->role == ROLE_SERVER) {
+		o.identity->served += count;
+		o.identity->served_errors += request_failed(like) ? count : 0;
+		o.identity->served_ns += added->duration.sum;
+	}
+	m->counted += count;
+	m->overflows += o.coarse ? count : 0;
+}
+
 static void life_add(struct metrics *m, struct identity *i, enum family_number family,
 		     enum event_role role, uint64_t value)
 {

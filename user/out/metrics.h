@@ -8,16 +8,20 @@
 #ifndef SONDE_METRICS_H
 #define SONDE_METRICS_H
 
+#include <stdbool.h>
+
 #include "flow/request.h"
 
 struct metrics;
 struct prom;
 struct table;
 struct event_life;
+struct event_shed;
 
 struct metrics_options {
 	uint32_t series_max; /* a family and a service, --series-max */
 	uint32_t routes_max; /* distinct routes a service, --routes-max */
+	bool no_active;	     /* not all requests are heard of before they are over */
 };
 
 struct metrics *metrics_new(const struct metrics_options *options); /* NULL: no memory */
@@ -26,6 +30,10 @@ void metrics_free(struct metrics *m);
 /* A request began (+1) or is over (-1): http_server_active_requests. */
 void metrics_active(struct metrics *m, const struct owner *owner, int change);
 void metrics_count(struct metrics *m, const struct request *r);
+/* Transactions that were counted elsewhere, alike in everything but their times. */
+void metrics_shed(struct metrics *m, const struct request *like, const struct event_shed *added);
+/* Upper bounds of the duration histograms, ns. */
+unsigned metrics_duration_bounds(const uint64_t **bounds);
 /* TCP connections of one process; the caller adds only what is new since its last call. */
 void metrics_life(struct metrics *m, const struct owner *owner, const struct event_life *added);
 /* The owner is gone for good: drops its series, unless another owner has the same names. */

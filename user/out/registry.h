@@ -91,7 +91,7 @@ struct bounds {
 	double scale; /* how many of those make one of the family's unit */
 };
 
-/* A row. Later protocols add rows, not code: one of value(), life() or neither (a gauge). */
+/* A row. Later protocols add rows, not code: value(), perhaps with shed(); life(); or a gauge. */
 struct family {
 	struct prom_family prom;
 	unsigned label_count;
@@ -99,6 +99,8 @@ struct family {
 	const struct bounds *bounds; /* histograms */
 	/* Is the request one for this family, and what does it add? */
 	bool (*value)(const struct request *r, uint64_t *value);
+	/* Its part of what the kernel half counted; NULL: none. */
+	const struct event_times *(*shed)(const struct event_shed *shed, enum event_role role);
 	uint64_t (*life)(const struct event_life *life, enum event_role role);
 };
 

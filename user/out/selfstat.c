@@ -37,11 +37,13 @@ static const struct reason unseen_reasons[] = {
 	{COUNT_UNREADABLE, "unreadable"},
 	{COUNT_UNKNOWN, "unknown_protocol"},
 	{COUNT_NO_STATE, "no_state"},
+	{COUNT_PIPELINED, "pipelined"},
 };
 
 static const struct reason record_reasons[] = {
 	{COUNT_RING_FULL, "ring_full"},
 	{COUNT_LIFE_FULL, "process_table_full"},
+	{COUNT_CLOSES_LOST, "close"},
 };
 
 #define OF_AGENT(member)    agent, offsetof(struct selfstat, member)
@@ -167,6 +169,11 @@ static void records_lost(const struct source *s, const struct row *row)
 			 s->self->kernel[record_reasons[i].counter]);
 }
 
+static void shed_overflows(const struct source *s, const struct row *row)
+{
+	prom_u64(s->prom, &row->family, NULL, 0, s->self->kernel[COUNT_SHED_FULL]);
+}
+
 /* clang-format off */
 static const struct row rows[] = {
 	{{"sonde_build_info", PROM_GAUGE, NULL,
@@ -197,8 +204,11 @@ static const struct row rows[] = {
 	  "Transactions that the kernel half saw."},
 	 OF_PROTOCOL(seen)},
 	{{"sonde_transactions_counted_total", PROM_COUNTER, NULL,
-	  "Transactions that are counted in the metrics."},
+	  "Transactions that are counted in the metrics from records, with all detail."},
 	 OF_PROTOCOL(counted)},
+	{{"sonde_transactions_shed_total", PROM_COUNTER, NULL,
+	  "Transactions that are counted in the metrics by the kernel half, without route."},
+	 OF_PROTOCOL(shed)},
 	{{"sonde_transactions_open", PROM_GAUGE, NULL,
 	  "Transactions that are not over."},
 	 OF_PROTOCOL(open)},
@@ -214,6 +224,9 @@ static const struct row rows[] = {
 	{{"sonde_parse_errors_total", PROM_COUNTER, NULL,
 	  "Messages that began like a protocol but did not follow it."},
 	 OF_PROTOCOL(parse_errors)},
+	{{"sonde_shed_overflow_total", PROM_COUNTER, NULL,
+	  "Transactions that the kernel half counted under the service other, for want of room."},
+	 shed_overflows, 0},
 	{{"sonde_log_lines_total", PROM_COUNTER, NULL,
 	  "Request lines written."},
 	 OF_AGENT(log_lines)},

@@ -20,12 +20,13 @@ struct selfstat_program {
 
 /*
  * The loss funnel of one protocol, which has to close:
- * seen = counted + counted in the kernel (shed) + open + all of its selfstat_lost.
+ * seen = counted + shed + open + all of its selfstat_lost.
  */
 struct selfstat_protocol {
 	const char *name;
 	uint64_t seen;	  /* begun, by the kernel */
-	uint64_t counted; /* in the registry */
+	uint64_t counted; /* in the registry, from records */
+	uint64_t shed;	  /* in the registry, counted by the kernel half */
 	uint64_t open;
 	uint64_t parse_errors;
 };

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * A message begins: numbers, times and pairing, the same whether its first bytes came in one hit or
+ * in several, and whether a record of it goes out or not.
+ */
+#ifndef SONDE_MESSAGE_BPF_H
+#define SONDE_MESSAGE_BPF_H
+
+#include "line.bpf.h"
+#include "shed.bpf.h"
+#include "emit.bpf.h"
+
+#define STATUS_BYTES 12 /* HTTP/1.1 200 */
+
+extern const volatile __u64 slow_ns;
+
+/*
+ * An answer that does not end the exchange: the three digits of the status begin at byte 9, and 101
+ * is none. A 100 is often followed by the answer proper in the same hit; then that is what begins.
+ */
+static __always_inline bool message_is_interim(const struct window *w)
+{
+	return w->byte[9] == '1' && !(w->byte[10] == '0' && w->byte[11] == '1');
+}
+
+/* A connection mostly says the same again: its last row is tried before all others. */
+static __always_inline int message_match(const struct window *w, const struct half *h, __u32 kind)
+{
+	const volatile struct event_signature *last = signature(h->row);
+	int row;
+
+	if (h->row && (w->word[0] & last->mask[0]) == last->value[0] &&
+	    (w->word[1] & last->mask[1]) == last->value[1])
+		return h->row;
+	row = window_match(w->word[0], w->word[1]);
+	if (row == ROW_NONE && kind == MESSAGE_REQUEST &&
+	    window_is_token_line(w->word[0], w->word[1]))
+		return ROW_TOKEN;
+	return row != ROW_NONE && signature(row)->message == kind ? row : ROW_NONE;
+}
+
+/* After 101, or 2xx to a CONNECT, the connection speaks something else. */
+static __always_inline void message_tunnel(struct conn *c, const struct window *w, __u32 kind)
+{
+	bool switching = w->byte[9] == '1' && w->byte[10] == '0' && w->byte[11] == '1';
+	bool connected = w->byte[9] == '2' && signature(c->half[MESSAGE_REQUEST].row)->tunnel;
+
+	if (kind == MESSAGE_RESPONSE && (switching || connected))
+		c->muted = 1;
+}
+
+/* message.bpf.c: says how far the last response got, if that took more than one hit. */
+int message_end(struct hit *hit, struct conn *c, int over);
+
+/*
+ * More responses than requests have begun. Either this request's own was read by another thread
+ * before the hook of the send ran here: then the response's ack lies past the request's first byte,
+ * and the numbers will meet. Or requests were pipelined in one read, or one began before the agent:
+ * then this side's number, which only it writes, is set forward.
+ */
+static __always_inline bool message_is_late(const struct conn *c, __u32 seq)
+{
+	return (__s32)(c->half[MESSAGE_RESPONSE].count - c->half[MESSAGE_REQUEST].count) > 0 &&
+	       (__s32)(c->unpaired_ack - seq) > 0;
+}
+
+static __always_inline void message_renumber(struct conn *c, __u32 seq)
+{
+	__u32 responses = c->half[MESSAGE_RESPONSE].count;
+
+	if ((__s32)(responses - c->half[MESSAGE_REQUEST].count) > 0 && !message_is_late(c, seq))
+		c->half[MESSAGE_REQUEST].count = responses;
+}
+
+static __always_inline void half_begin(struct half *h, const struct part *p, int row)
+{
+	h->time = h->last = p->time;
+	h->bytes = p->moved;
+	h->hits = 1;
+	h->tail = 0;
+	h->captured = 0;
+	h->capturing = 1;
+	h->row = row;
+}
+
+/* Nothing more of the last response will come: user space is told, or it is counted here. */
+static __always_inline void response_over(struct hit *hit, struct conn *c, bool request_follows)
+{
+	if (c->shed)
+		shed_settle(c);
+	else
+		message_end(hit, c, request_follows);
+}
+
+/* A late request takes the response that waits for it to be counted here. */
+static __always_inline void shed_claim(struct conn *c, const struct part *p)
+{
+	if (c->shed != SHED_UNCLAIMED || !message_is_late(c, p->seq))
+		return;
+	c->shed = SHED_PENDING;
+	c->shed_start = p->time;
+}
+
+static __always_inline __u8 request_begin(struct hit *hit, struct conn *c, const struct part *p,
+					  int row, bool told)
+{
+	struct half *request = &c->half[MESSAGE_REQUEST];
+
+	shed_claim(c, p);
+	if (!line_owed(c) && !message_is_late(c, p->seq))
+		response_over(hit, c, true);
+	half_begin(request, p, row);
+	message_renumber(c, p->seq);
+	request->count++;
+	c->starts[request->count % STARTS] = p->time;
+	c->half[MESSAGE_RESPONSE].capturing = 0;
+	count(COUNT_REQUESTS);
+	if (!told)
+		held_set(c, request->count);
+	return DATA_START | (c->tentative ? DATA_TENTATIVE : 0);
+}
+
+/* When the request that the next response answers began; 0: not known. */
+static __always_inline __u64 request_start(const struct conn *c)
+{
+	__u32 next = c->half[MESSAGE_RESPONSE].count + 1;
+
+	return c->half[MESSAGE_REQUEST].count - next < STARTS ? c->starts[next % STARTS] : 0;
+}
+
+static __always_inline __u16 status_of(const struct window *w)
+{
+	__u32 status = 0;
+
+	for (int i = 9; i < STATUS_BYTES; i++) {
+		__u32 digit = w->byte[i] - '0';
+
+		if (digit > 9)
+			return 0;
+		status = status * 10 + digit;
+	}
+	return status;
+}
+
+static __always_inline void shed_begin(struct conn *c, const struct part *p, const struct window *w,
+				       bool owed)
+{
+	__u64 start = owed ? request_start(c) : 0;
+
+	c->shed_key.tgid = bpf_get_current_pid_tgid() >> 32;
+	c->shed_key.status = status_of(w);
+	c->shed_key.role = c->role;
+	c->shed_key.protocol = c->protocol;
+	c->shed_key.row = c->half[MESSAGE_REQUEST].row;
+	c->shed_start = start ? start : p->time;
+	c->shed = owed ? SHED_PENDING : SHED_UNCLAIMED;
+}
+
+static __always_inline __u8 response_begin(struct hit *hit, struct conn *c, const struct part *p,
+					   const struct window *w, int row, bool told)
+{
+	struct half *response = &c->half[MESSAGE_RESPONSE];
+	bool owed = line_owed(c);
+
+	response_over(hit, c, false);
+	if (!told)
+		shed_begin(c, p, w, owed);
+	half_begin(response, p, row);
+	c->ended_bytes = 0;
+	c->half[MESSAGE_REQUEST].capturing = 0;
+	c->tentative = 0;
+	response->count++;
+	if (told)
+		held_clear(c, response->count);
+	if (owed)
+		return DATA_START;
+	c->unpaired++;
+	c->unpaired_ack = hit->ack;
+	return DATA_START | DATA_UNPAIRED;
+}
+
+/* A message begins; returns the flags of its record. */
+static __always_inline __u8 message_begin(struct hit *hit, struct conn *c, const struct part *p,
+					  __u32 kind, const struct window *w, int row, bool told)
+{
+	return kind == MESSAGE_REQUEST ? request_begin(hit, c, p, row, told)
+				       : response_begin(hit, c, p, w, row, told);
+}
+
+/*
+ * answered: responses begun before the record's place in the ring was taken, so that a response
+ * that a request's record counts stands before it.
+ */
+static __always_inline void message_fill(struct event_data *e, struct hit *hit, struct conn *c,
+					 const struct part *p, __u32 kind, __u8 flags,
+					 __u32 answered)
+{
+	const struct half *request = &c->half[MESSAGE_REQUEST];
+	const struct half *h = &c->half[kind & 1];
+	__u32 behind = request->count - h->count;
+
+	emit_head_of(&e->head, EVENT_DATA, p->time, c);
+	e->message = kind;
+	e->flags = flags;
+	e->row = kind == MESSAGE_REQUEST ? h->row : request->row;
+	e->protocol = c->protocol;
+	e->txn = h->count;
+	e->seq = p->seq;
+	e->ack = hit->ack;
+	e->moved = p->moved;
+	e->unused = 0;
+	e->answered = kind == MESSAGE_REQUEST ? answered : h->count;
+	e->unpaired = c->unpaired;
+	e->request_time =
+		behind < STARTS && !(flags & DATA_UNPAIRED) ? c->starts[h->count % STARTS] : 0;
+	e->request_bytes = behind || flags & DATA_UNPAIRED ? 0 : request->bytes;
+}
+
+/* No record, for want of room or by --detail: a head that goes on is of no use. */
+static __always_inline void message_untold(struct half *h, bool wanted)
+{
+	if (wanted)
+		count(COUNT_RING_FULL);
+	h->capturing = 0;
+}
+
+#endif

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * The far buffers of a vectored call, those that io.bpf.h has not looked at. A head may be spread
+ * over them, and the last bytes of a body stand in one of them. Each look reads a few entries of
+ * the caller's array; past IO_FAR nothing is looked at: a head is then cut there, and a tail is not
+ * known.
+ */
+#include "line.bpf.h"
+
+#define CHUNK 2 /* entries read at once; on the stack */
+
+int vector_part(struct hit *hit, struct part *p, __u32 i)
+{
+	struct user_iovec v = {};
+
+	if (!hit || !p || i >= hit->vectors)
+		return 0;
+	if (i < IO_NEAR)
+		v = hit->near[i & (IO_NEAR - 1)];
+	else if (bpf_probe_read_user(&v, sizeof(v), (void *)(hit->vector + i * sizeof(v))))
+		return 0;
+	p->addr = v.base;
+	p->len = v.len > hit->moved ? hit->moved : v.len;
+	return 1;
+}
+
+int window_gather(struct hit *hit, struct conn *c)
+{
+	struct part p = {};
+	struct early *early;
+	__u32 had;
+
+	if (!hit || !c)
+		return 0;
+	early = &c->early[hit->dir & 1];
+	had = c->early_filled[hit->dir & 1];
+	for (__u32 i = 0; i < SIGNATURE_BYTES && had < SIGNATURE_BYTES; i++) {
+		__u32 n;
+
+		if (!vector_part(hit, &p, i))
+			break;
+		n = p.len < SIGNATURE_BYTES ? p.len : SIGNATURE_BYTES;
+		if (bpf_probe_read_user((__u8 *)early->word + (had & (SIGNATURE_BYTES - 1)), n,
+					(void *)p.addr))
+			return 0;
+		had += n;
+	}
+	return had < SIGNATURE_BYTES ? had : SIGNATURE_BYTES;
+}
+
+__u64 tail_far(struct hit *hit, __u64 left, __u64 most)
+{
+	struct user_iovec chunk[CHUNK];
+
+	if (!hit)
+		return 0;
+	for (__u32 i = IO_NEAR; i < IO_FAR && i < hit->vectors; i += CHUNK) {
+		__u32 n = hit->vectors - i;
+
+		n = n < CHUNK ? n : CHUNK;
+		__builtin_memset(chunk, 0, sizeof(chunk));
+		if (bpf_probe_read_user(chunk, n * sizeof(chunk[0]),
+					(void *)(hit->vector + i * sizeof(chunk[0]))))
+			return 0;
+		for (__u32 k = 0; k < CHUNK; k++) {
+			if (chunk[k].len >= left)
+				return left <= most ? tail_of(chunk[k].base, left) : 0;
+			left -= chunk[k].len;
+		}
+	}
+	return 0;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";
