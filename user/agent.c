@@ -211,6 +211,8 @@ static int make_log(struct agent *a, const struct options *o)
 	a->scrape.jsonlog = jsonlog_new(&(struct jsonlog_options){.fd = STDOUT,
 								  .buffer_bytes = LOG_BUFFER_BYTES,
 								  .node = o->node,
+								  .sample = o->log_sample,
+								  .slow_ns = o->log_slow_ns,
 								  .clock = &a->clock});
 	if (a->scrape.jsonlog)
 		return 0;

@@ -35,7 +35,7 @@ struct option_row {
 	const char *twin; /* a further environment variable */
 };
 
-#define OPTION_COUNT 18
+#define OPTION_COUNT 19
 
 extern const struct option_row option_rows[OPTION_COUNT];
 
@@ -62,8 +62,8 @@ int option_refuse(const struct option_row *row, const char *format, ...)
 
 int config_read(struct option_state *s, const char *path); /* 0 or -EINVAL, said */
 
-option_set_fn set_listen, set_text, set_backend, set_detail, set_size, set_number, set_duration,
-	set_log_level, set_flag, set_services, set_help, set_version;
+option_set_fn set_listen, set_text, set_backend, set_detail, set_share, set_size, set_number,
+	set_duration, set_log_level, set_flag, set_services, set_help, set_version;
 int services_add(struct options *o, struct str port, struct str name); /* 0, -EINVAL, -ENOSPC */
 
 struct command_word {

@@ -110,6 +110,10 @@ static const char *value_text(const struct option_row *row, const json_t *value,
 		return json_string_value(value);
 	if (json_is_boolean(value) && row->traits & OPTION_FLAG)
 		return json_is_true(value) ? "true" : "false";
+	if (json_is_real(value) && row->traits & OPTION_NUMBER) {
+		snprintf(number, size, "%.6g", json_real_value(value));
+		return number;
+	}
 	if (!json_is_integer(value) || !(row->traits & OPTION_NUMBER))
 		return NULL;
 	snprintf(number, size, "%lld", (long long)json_integer_value(value));

@@ -112,6 +112,24 @@ int set_detail(struct options *o, const struct option_row *row, const char *valu
 	return -EINVAL;
 }
 
+/* A decimal from 0 to 1, in millionths. */
+int set_share(struct options *o, const struct option_row *row, const char *value)
+{
+	struct str rest = str_of(value), whole = str_cut(&rest, '.');
+	uint64_t millionths = 0, part = 0;
+
+	if (!str_to_u64(whole, &millionths) || millionths > 1 || (rest.p && !rest.n) ||
+	    rest.n > 6 || (rest.n && !str_to_u64(rest, &part)))
+		return -EINVAL;
+	for (size_t digits = rest.n; digits < 6; digits++)
+		part *= 10;
+	millionths = millionths * 1000000 + part;
+	if (millionths > 1000000)
+		return -EINVAL;
+	*(uint32_t *)member_of(o, row) = (uint32_t)millionths;
+	return 0;
+}
+
 int set_log_level(struct options *o, const struct option_row *row, const char *value)
 {
 	(void)row;

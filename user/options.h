@@ -23,6 +23,7 @@ struct options {
 	const char *backend; /* auto, sock, fexit or syscall */
 	uint32_t detail;     /* enum event_detail */
 	uint64_t log_slow_ns;
+	uint32_t log_sample;	/* millionths */
 	uint32_t ring_size;	/* bytes, a power of two */
 	uint32_t capture_bytes; /* 64 to EVENT_CAPTURE_MAX */
 	uint32_t series_max, routes_max;

@@ -128,6 +128,7 @@ void scrape_write(struct scrape *s, struct prom *p)
 		.kernel = counters,
 		.log_lines = jsonlog_lines(s->jsonlog),
 		.log_lines_dropped = jsonlog_dropped(s->jsonlog),
+		.log_lines_suppressed = jsonlog_suppressed(s->jsonlog),
 		.series = metrics_series(s->metrics),
 		.series_overflows = metrics_overflows(s->metrics),
 	};

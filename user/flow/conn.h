@@ -93,6 +93,14 @@ void exchange_free(struct flow *f, struct exchange *x);
 struct piece *piece_new(struct flow *f);
 void piece_free(struct flow *f, struct piece **p);
 
+/* exchange.c */
+struct exchange *exchange_start(struct flow *f, struct conn *c, uint32_t pid, uint32_t tid,
+				uint32_t txn, uint64_t start);		 /* NULL when used up */
+void exchange_begin(struct flow *f, struct conn *c, struct exchange *x); /* the sink hears of it */
+/* It is over: counted says whether it is to be counted here. */
+void exchange_end(struct flow *f, struct conn *c, struct exchange *x, bool counted);
+struct exchange *queue_pop(struct conn *c); /* the oldest without a response; NULL: none */
+
 /* stream.c: takes bytes of heads, in pieces or whole, and hands messages to match.c */
 void stream_request(struct flow *f, struct conn *c, const struct event_data *e, struct str bytes);
 void stream_response(struct flow *f, struct conn *c, const struct event_data *e, struct str bytes);

@@ -2,93 +2,15 @@
 /*
  * Pairing. Requests wait in a queue; a response takes the oldest. Its end is known by the head (a
  * length, an end mark, the close), and until then the connection is on the waiting list, where a
- * tick looks how far it has got. Every exchange that the sink was told of ends in exactly one
- * done().
+ * tick looks how far it has got.
  *
- * Losses: a response record carries its number, its request's time and method, so a request whose
- * record was lost is still counted; a request whose response record was lost is dropped here, and
- * counted as lost by the kernel half. A response that nobody asked for began before the agent, or
- * its request's hook runs late in another thread: then it waits as `early` for one request.
+ * Not everything has a record. A response carries its number, its request's time and method, so a
+ * request without one is still counted; a request whose response has none is dropped here, since
+ * the kernel half counts it. A response that nobody asked for began before the agent, or its
+ * request's hook runs late in another thread: then it waits as `early` for one request.
  */
 #include "flow/conn.h"
 #include "proto/rows.h"
-
-static void begin(struct flow *f, struct conn *c, struct exchange *x)
-{
-	if (x->begun)
-		return;
-	x->begun = true;
-	f->stats.open[c->protocol]++;
-	x->request.owner = f->options.begun(f->options.ctx, &x->request);
-}
-
-static uint64_t body_size(uint64_t moved, uint64_t head)
-{
-	return head && moved >= head ? moved - head : REQUEST_SIZE_UNKNOWN;
-}
-
-static void deliver(struct flow *f, struct conn *c, struct exchange *x, bool counted)
-{
-	struct request *r = &x->request;
-
-	if (!x->begun) {
-		f->stats.found[c->protocol]--; /* tentative, and nothing proved it */
-		return;
-	}
-	r->local = c->local;
-	r->peer = c->peer;
-	r->request_bytes = body_size(x->request_moved, x->request_head);
-	if (r->request_bytes == REQUEST_SIZE_UNKNOWN)
-		r->request_bytes = x->request_body;
-	else if (x->request_body != REQUEST_SIZE_UNKNOWN && r->request_bytes < x->request_body)
-		r->request_bytes = REQUEST_SIZE_UNKNOWN; /* answered before it had come */
-	r->response_bytes = r->first_byte ? body_size(x->response_moved, x->response_head)
-					  : REQUEST_SIZE_UNKNOWN;
-	r->length.route =
-		(uint16_t)route_template(request_str(r, target), r->route, sizeof(r->route));
-	f->stats.open[c->protocol]--;
-	f->stats.counted[c->protocol] += counted;
-	f->options.done(f->options.ctx, r, counted);
-}
-
-static void end(struct flow *f, struct conn *c, struct exchange *x, bool counted)
-{
-	if (c->filling == x)
-		c->filling = NULL;
-	deliver(f, c, x, counted);
-	exchange_free(f, x);
-}
-
-static struct exchange *queue_pop(struct conn *c)
-{
-	struct exchange *x = c->first;
-
-	if (!x)
-		return NULL;
-	c->first = x->next;
-	if (!c->first)
-		c->last = &c->first;
-	return x;
-}
-
-static struct exchange *exchange_start(struct flow *f, struct conn *c, uint32_t pid, uint32_t tid,
-				       uint32_t txn, uint64_t start)
-{
-	struct exchange *x = exchange_new(f);
-
-	if (!x)
-		return NULL;
-	x->request.conn = c->id;
-	x->request.role = c->role;
-	x->request.proto = protos[c->protocol];
-	x->request.local = c->local;
-	x->request.peer = c->peer;
-	x->request.pid = pid;
-	x->request.tid = tid;
-	x->request.txn = txn;
-	x->request.start = start;
-	return x;
-}
 
 struct exchange *match_request(struct flow *f, struct conn *c, const struct event_data *e)
 {
@@ -102,7 +24,7 @@ struct exchange *match_request(struct flow *f, struct conn *c, const struct even
 	*c->last = x;
 	c->last = &x->next;
 	if (!x->tentative)
-		begin(f, c, x);
+		exchange_begin(f, c, x);
 	return x;
 }
 
@@ -166,11 +88,11 @@ static void answer_fill(const struct conn *c, struct exchange *x, const struct m
 
 static void answering_start(struct flow *f, struct conn *c, struct exchange *x, uint64_t tail)
 {
-	begin(f, c, x);
+	exchange_begin(f, c, x);
 	if (x->request.start > x->request.first_byte)
 		x->request.start = x->request.first_byte; /* the send's hook ran late */
 	if (complete(c, x, tail)) {
-		end(f, c, x, true);
+		exchange_end(f, c, x, true);
 		return;
 	}
 	c->answering = x;
@@ -217,7 +139,7 @@ void match_filled(struct flow *f, struct conn *c, struct exchange *x)
 static void drop(struct flow *f, struct conn *c, struct exchange *x)
 {
 	if (x->begun) {
-		end(f, c, x, false);
+		exchange_end(f, c, x, false);
 		return;
 	}
 	if (c->filling == x)
@@ -338,7 +260,7 @@ void match_finish(struct flow *f, struct conn *c)
 		return;
 	wait_stop(c);
 	c->answering = NULL;
-	end(f, c, x, true);
+	exchange_end(f, c, x, true);
 }
 
 /* Requests that nothing is left of but what the close says: they had no record, and no response. */
@@ -359,7 +281,7 @@ static void close_untold(struct flow *f, struct conn *c, const struct event_clos
 			return;
 		}
 		request_set(&x->request, op, proto_row_op(e->row));
-		begin(f, c, x);
+		exchange_begin(f, c, x);
 		*c->last = x;
 		c->last = &x->next;
 	}
@@ -374,7 +296,7 @@ static void close_shed(struct flow *f, struct conn *c, const struct event_close 
 	while ((x = queue_pop(c))) {
 		if (!x->begun || (int32_t)owed <= 0) {
 			f->stats.lost[c->protocol][LOST_UNREAD] += x->begun;
-			end(f, c, x, false);
+			exchange_end(f, c, x, false);
 		} else {
 			drop(f, c, x);
 			owed--;
@@ -404,7 +326,7 @@ void match_close(struct flow *f, struct conn *c, const struct event_close *e)
 		f->stats.found[c->protocol] -= x->begun && x->refused;
 		x->request.error = REQUEST_ABORTED;
 		x->request.end = e->head.time;
-		end(f, c, x, !unread && !x->refused);
+		exchange_end(f, c, x, !unread && !x->refused);
 	}
 	early_drop(f, c);
 }
@@ -416,7 +338,7 @@ void match_forget(struct flow *f, struct conn *c)
 	match_finish(f, c);
 	while ((x = queue_pop(c))) {
 		f->stats.lost[c->protocol][LOST_EVICTED] += x->begun;
-		end(f, c, x, false);
+		exchange_end(f, c, x, false);
 	}
 	early_drop(f, c);
 }

@@ -32,6 +32,7 @@ struct jsonlog {
 	bool told; /* the caller knows of it */
 	uint64_t lines;
 	uint64_t dropped;
+	uint64_t suppressed;
 };
 
 struct jsonlog *jsonlog_new(const struct jsonlog_options *options)
@@ -113,11 +114,37 @@ static void make_room(struct jsonlog *j)
 	j->head = 0;
 }
 
+/*
+ * By the trace id, so that every agent on its way keeps all lines of a trace or none; FNV-1a, then
+ * a mix of its high bits. Without one by the transaction.
+ */
+static uint32_t sample_of(const struct request *r)
+{
+	uint64_t hash = 0xcbf29ce484222325ULL;
+
+	for (unsigned i = 0; i < r->length.trace_id; i++)
+		hash = (hash ^ (unsigned char)r->trace_id[i]) * 0x100000001b3ULL;
+	if (!r->length.trace_id)
+		hash ^= r->conn * 31 + r->txn;
+	hash = (hash ^ hash >> 32) * 0x9E3779B97F4A7C15ULL;
+	return (uint32_t)((hash >> 32) * JSONLOG_SAMPLE_ALL >> 32);
+}
+
+static bool is_kept(const struct jsonlog_options *o, const struct request *r)
+{
+	return r->error != REQUEST_OK || r->status >= 500 || r->end - r->start >= o->slow_ns ||
+	       sample_of(r) < o->sample;
+}
+
 void jsonlog_write(struct jsonlog *j, const struct request *r)
 {
 	size_t room;
 	struct buf b;
 
+	if (j->options.sample < JSONLOG_SAMPLE_ALL && !is_kept(&j->options, r)) {
+		j->suppressed++;
+		return;
+	}
 	make_room(j);
 	room = j->options.buffer_bytes - j->tail;
 	buf_init_fixed(&b, j->bytes + j->tail, room < JSONLOG_LINE_MAX ? room : JSONLOG_LINE_MAX);
@@ -169,4 +196,9 @@ uint64_t jsonlog_lines(const struct jsonlog *j)
 uint64_t jsonlog_dropped(const struct jsonlog *j)
 {
 	return j->dropped;
+}
+
+uint64_t jsonlog_suppressed(const struct jsonlog *j)
+{
+	return j->suppressed;
 }

@@ -19,7 +19,11 @@ struct jsonlog_options {
 	size_t buffer_bytes; /* bound of what waits, e.g. 1 MiB */
 	const char *node;    /* or NULL */
 	struct clock *clock; /* borrowed */
+	uint32_t sample;     /* share of lines kept, in JSONLOG_SAMPLE_ALL-ths */
+	uint64_t slow_ns; /* requests that took longer, errors and aborted ones are always kept */
 };
+
+#define JSONLOG_SAMPLE_ALL 1000000
 
 #define JSONLOG_LINE_MAX 16000 /* bytes with the newline: CRI runtimes split at 16,384 */
 
@@ -35,6 +39,7 @@ void jsonlog_drain(struct jsonlog *j, int timeout_ms);
 
 uint64_t jsonlog_lines(const struct jsonlog *j);
 uint64_t jsonlog_dropped(const struct jsonlog *j);
+uint64_t jsonlog_suppressed(const struct jsonlog *j); /* by the sample */
 
 /* The line alone, for tests and benches: writes it with its newline. */
 struct buf;

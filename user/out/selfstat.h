@@ -43,7 +43,7 @@ struct selfstat {
 	double start_time;   /* seconds since 1970 */
 	uint64_t ring_bytes;
 	const uint64_t *kernel; /* [COUNT_MAX], by enum event_counter */
-	uint64_t log_lines, log_lines_dropped;
+	uint64_t log_lines, log_lines_dropped, log_lines_suppressed;
 	uint64_t series, series_overflows;
 
 	bool probe_times; /* --bpf-stats: run_ns of programs is known */
