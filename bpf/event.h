@@ -118,12 +118,12 @@ struct event_close {
 	struct event_head head;
 	__u32 requests; /* begun on this connection, as the kernel saw them */
 	__u32 responses;
-	__u32 unpaired;	    /* of the responses */
-	__u8 closer;	    /* enum event_closer */
-	__u8 row;	    /* of the last request */
-	__u8 protocol;	    /* number of the parser in protos.h */
-	__u8 flags;	    /* CLOSE_* */
-	__u32 held;	   /* requests that had neither a record nor a response */
+	__u32 unpaired; /* of the responses */
+	__u8 closer;	/* enum event_closer */
+	__u8 row;	/* of the last request */
+	__u8 protocol;	/* number of the parser in protos.h */
+	__u8 flags;	/* CLOSE_* */
+	__u32 held;	/* requests that had neither a record nor a response */
 	__u32 unused;
 	__u64 request_time; /* of the last request */
 	__u64 request_bytes;

@@ -11,21 +11,46 @@
 #include "message.bpf.h"
 
 #define CRLF_CRLF   0x0a0d0a0d
-#define INTERIM_MAX 128 /* bytes of a 1xx head behind which the answer proper is looked for */
+#define CLASS_SMALL 128
+#define CLASS_LARGE 512 /* and above: an interim head is looked behind as far as this */
+
+struct small_head {
+	__u8 byte[CLASS_SMALL];
+};
+
+struct large_head {
+	__u8 byte[CLASS_LARGE];
+};
 
 /* Does another head stand behind the interim one, in the bytes captured with it? */
-static __always_inline bool message_follows(const struct event_data *e, __u32 captured)
+static __always_inline int head_follows(const __u8 *bytes, __u32 captured, const __u32 class)
 {
-	for (__u32 i = STATUS_BYTES; i < INTERIM_MAX - SIGNATURE_BYTES; i++) {
+	for (__u32 i = STATUS_BYTES; i < class - SIGNATURE_BYTES; i++) {
 		if (i + SIGNATURE_BYTES > captured)
 			return false;
-		if (*(const __u32 *)(e->bytes + i) == CRLF_CRLF)
-			return e->bytes[i + 4] == 'H' && e->bytes[i + 8] == '/';
+		if (*(const __u32 *)(bytes + i) == CRLF_CRLF)
+			return bytes[i + 4] == 'H' && bytes[i + 8] == '/';
 	}
 	return false;
 }
 
-int message_end(struct hit *hit, struct conn *c, int over)
+__noinline int head_follows_small(struct small_head *head, __u32 captured)
+{
+	return head ? head_follows(head->byte, captured, CLASS_SMALL) : false;
+}
+
+__noinline int head_follows_large(struct large_head *head, __u32 captured)
+{
+	return head ? head_follows(head->byte, captured, CLASS_LARGE) : false;
+}
+
+static __always_inline int message_follows(struct event_data *e, __u32 captured, const __u32 class)
+{
+	return class < CLASS_LARGE ? head_follows_small((struct small_head *)e->bytes, captured)
+				   : head_follows_large((struct large_head *)e->bytes, captured);
+}
+
+__noinline int message_end(struct hit *hit, struct conn *c, int over)
 {
 	struct event_end *e;
 	struct half *h;
@@ -88,7 +113,8 @@ static __always_inline __u32 message_capture(struct event_data *e, const struct 
 	return 0;
 }
 
-/* An error, or slow already: even with little detail it is told of. */
+/* An error, slow already, or one that something else may follow in the same hit: even with little
+ * detail it is told of. */
 static __always_inline bool response_is_bad(struct hit *hit, struct conn *c, const struct part *p)
 {
 	__u64 start = line_owed(c) ? request_start(c) : 0;
@@ -97,7 +123,7 @@ static __always_inline bool response_is_bad(struct hit *hit, struct conn *c, con
 	if (start && hit->now - start >= slow_ns)
 		return true;
 	window_read(&w, p, c, hit->dir);
-	return w.byte[9] >= '5' && w.byte[9] <= '9';
+	return w.byte[9] == '1' || (w.byte[9] >= '5' && w.byte[9] <= '9');
 }
 
 /* Is there to be a record of this part? */
@@ -154,7 +180,7 @@ static __always_inline int message_emit(struct hit *hit, struct conn *c, const s
 			window_read(&w, p, c, hit->dir);
 		row = message_match(&w, h, kind);
 		if (row == ROW_NONE || (kind == MESSAGE_RESPONSE && message_is_interim(&w) &&
-					!(e && message_follows(e, n)))) {
+					!(e && message_follows(e, n, class)))) {
 			if (e)
 				bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 			return row != ROW_NONE ? PART_TAKEN : PART_OTHER;
@@ -175,12 +201,12 @@ static __always_inline int message_emit(struct hit *hit, struct conn *c, const s
 
 int message_emit_128(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start)
 {
-	return hit && c && p ? message_emit(hit, c, p, kind, start, 128) : PART_OTHER;
+	return hit && c && p ? message_emit(hit, c, p, kind, start, CLASS_SMALL) : PART_OTHER;
 }
 
 int message_emit_512(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start)
 {
-	return hit && c && p ? message_emit(hit, c, p, kind, start, 512) : PART_OTHER;
+	return hit && c && p ? message_emit(hit, c, p, kind, start, CLASS_LARGE) : PART_OTHER;
 }
 
 int message_emit_1024(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start)

@@ -49,6 +49,12 @@ static __always_inline void message_tunnel(struct conn *c, const struct window *
 		c->muted = 1;
 }
 
+/* message.bpf.c, global only so that the verifier looks at them once. */
+struct small_head;
+struct large_head;
+int head_follows_small(struct small_head *head, __u32 captured);
+int head_follows_large(struct large_head *head, __u32 captured);
+
 /* message.bpf.c: says how far the last response got, if that took more than one hit. */
 int message_end(struct hit *hit, struct conn *c, int over);
 

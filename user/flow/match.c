@@ -154,9 +154,11 @@ void match_answered(struct flow *f, struct conn *c, uint32_t responses, uint32_t
 
 	c->responses = responses;
 	c->unpaired = unpaired;
+	if ((int32_t)untold <= 0)
+		return;
 	while (!c->pipelined && c->first && (int32_t)(responses - c->first->request.txn) >= 0)
 		drop(f, c, queue_pop(c));
-	for (; c->pipelined && c->first && (int32_t)untold > 0; untold--, unknown -= !!unknown) {
+	for (; c->pipelined && c->first && untold > 0; untold--, unknown -= !!unknown) {
 		f->stats.lost[c->protocol][LOST_UNREAD] += unknown && c->first->begun;
 		drop(f, c, queue_pop(c));
 	}
