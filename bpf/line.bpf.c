@@ -14,6 +14,8 @@
  */
 #include "line.bpf.h"
 
+#define PIPELINED_MAX 64 /* further records of requests that came in one read */
+
 static __always_inline void line_progress(const struct conn *c, const struct half *h)
 {
 	__u32 slot = event_progress_slot(c->id);
@@ -63,7 +65,7 @@ static __always_inline void line_body(struct hit *hit, struct conn *c, __u32 kin
 	h->last = hit->now;
 	if (c->shed)
 		return; /* nobody waits for its end */
-	h->tail = tail_read(hit, ~0ULL);
+	h->tail = tail_join(h->tail, tail_read(hit, ~0ULL), hit->moved);
 	line_progress(c, h);
 }
 
@@ -109,6 +111,25 @@ static __always_inline int line_first_part(struct hit *hit, struct conn *c, stru
 	return line_send(hit, c, p, kind, early == EARLY_NONE);
 }
 
+/* Of the requests of this read that found no room in the record of the first one, the next ones. */
+__noinline int line_pipelined(struct hit *hit, struct conn *c, struct part *p)
+{
+	__u32 n;
+
+	if (!hit || !c || !p)
+		return false;
+	n = p->next;
+	p->next = 0;
+	if (!n || n >= p->len)
+		return false;
+	p->addr += n;
+	p->seq += n;
+	p->len -= n;
+	p->moved -= n;
+	return line_begins(p, c, hit->dir, MESSAGE_REQUEST) &&
+	       line_send(hit, c, p, MESSAGE_REQUEST, true) == PART_TAKEN;
+}
+
 /* One buffer of a hit; returns whether the next one may be part of the same head. */
 int line_part(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
 {
@@ -140,6 +161,9 @@ int line_moved(struct hit *hit, struct conn *c, int readable)
 	p.time = hit->now;
 	for (int i = 0; readable && i < IO_FAR; i++)
 		if (!line_part(hit, c, &p, kind))
+			break;
+	for (int i = 0; p.next && i < PIPELINED_MAX; i++)
+		if (!line_pipelined(hit, c, &p))
 			break;
 	if (!readable || p.fate == PART_OTHER)
 		line_body(hit, c, kind);

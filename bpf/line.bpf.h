@@ -10,6 +10,7 @@
 #include "io.bpf.h"
 
 #define SIGNATURE_BYTES 16
+#define CRLF_CRLF	0x0a0d0a0d /* as four bytes in memory */
 #define ROW_NONE	(-1)
 #define ROW_TOKEN	0 /* any RFC 9110 method: tentative */
 
@@ -28,6 +29,7 @@ struct part {
 	__u64 time;
 	__u32 len;
 	__u32 seq;
+	__u32 next;  /* bytes until a pipelined request that has to have a record of its own */
 	__u32 moved; /* by the hit from here on, in a message's first part; else 0 */
 	__u32 index; /* of the buffer */
 	__u32 done;  /* bytes of the hit before this part */
@@ -133,6 +135,7 @@ int early_begin(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int
 
 /* line.bpf.c: the hit's bytes are known (or, with readable 0, only counted); the connection has a
  * role. */
+int line_pipelined(struct hit *hit, struct conn *c, struct part *p);
 int line_moved(struct hit *hit, struct conn *c, int readable);
 
 #define TAIL_BYTES 8
@@ -174,6 +177,12 @@ static __always_inline __u64 tail_read(struct hit *hit, __u64 most)
 		left -= hit->near[i].len;
 	}
 	return hit->vectors > IO_NEAR ? tail_far(hit, left, most) : 0;
+}
+
+/* The last bytes of a message: behind a short hit stand some of those before it. */
+static __always_inline __u64 tail_join(__u64 before, __u64 tail, __u32 moved)
+{
+	return moved < TAIL_BYTES ? before >> (8 * moved & 63) | tail : tail;
 }
 
 #endif

@@ -10,7 +10,6 @@
  */
 #include "message.bpf.h"
 
-#define CRLF_CRLF   0x0a0d0a0d
 #define CLASS_SMALL 128
 #define CLASS_LARGE 512 /* and above: an interim head is looked behind as far as this */
 
@@ -42,6 +41,33 @@ __noinline int head_follows_small(struct small_head *head, __u32 captured)
 __noinline int head_follows_large(struct large_head *head, __u32 captured)
 {
 	return head ? head_follows(head->byte, captured, CLASS_LARGE) : false;
+}
+
+/* Where the last whole head in the bytes ends; 0: none does. */
+__noinline int head_border(struct large_head *head)
+{
+	for (int i = CLASS_LARGE - 4; head && i >= 0; i--)
+		if (*(const __u32 *)(head->byte + i) == CRLF_CRLF)
+			return i + 4;
+	return 0;
+}
+
+/*
+ * More requests came in one read than one record holds: it ends behind the last whole head, and the
+ * next one begins there, unless what follows is a body or the rest of a long head: then the bytes
+ * there begin nothing.
+ */
+static __always_inline __u32 message_border(struct event_data *e, __u32 captured, const __u32 class)
+{
+	__u32 from = captured - CLASS_LARGE;
+	__u32 border;
+
+	/* clang 14 loses the bound otherwise */
+	asm volatile("" : "+r"(from));
+	if (captured < CLASS_LARGE || from > class - CLASS_LARGE)
+		return captured;
+	border = head_border((struct large_head *)(e->bytes + from));
+	return border ? from + border : captured;
 }
 
 static __always_inline int message_follows(struct event_data *e, __u32 captured, const __u32 class)
@@ -93,6 +119,10 @@ static __always_inline void message_finish(struct event_data *e, struct half *h,
 	h->captured += captured;
 	if (captured >= TAIL_BYTES)
 		edge = *(__u64 *)&e->bytes[(captured - TAIL_BYTES) & (class - 1)];
+	else if (captured) /* zeros stand behind them */
+		edge = *(__u64 *)e->bytes << (8 * (TAIL_BYTES - captured) & 63);
+	if (captured == hit->moved)
+		edge = tail_join(h->tail, edge, captured);
 	e->tail = h->tail = captured == hit->moved ? edge : message_tail(hit, p, captured);
 	if (h->captured >= capture_bytes || edge >> 32 == CRLF_CRLF)
 		h->capturing = 0;
@@ -151,8 +181,8 @@ static __always_inline bool message_must_wait(struct hit *hit, const struct conn
  * A message's start, or (with start false) more of its head, in a record of at most `class` bytes.
  * Without a record the state moves all the same.
  */
-static __always_inline int message_emit(struct hit *hit, struct conn *c, const struct part *p,
-					__u32 kind, bool start, const __u32 class)
+static __always_inline int message_emit(struct hit *hit, struct conn *c, struct part *p, __u32 kind,
+					bool start, const __u32 class)
 {
 	bool wanted = message_is_wanted(hit, c, p, kind, start);
 	__u32 answered = c->half[MESSAGE_RESPONSE].count;
@@ -184,6 +214,10 @@ static __always_inline int message_emit(struct hit *hit, struct conn *c, const s
 			if (e)
 				bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
 			return row != ROW_NONE ? PART_TAKEN : PART_OTHER;
+		}
+		if (kind == MESSAGE_REQUEST && e && n < p->len && n >= capture_bytes) {
+			n = message_border(e, n, class);
+			p->next = n;
 		}
 		flags = message_begin(hit, c, p, kind, &w, row, e);
 		message_tunnel(c, &w, kind);

@@ -54,6 +54,7 @@ struct small_head;
 struct large_head;
 int head_follows_small(struct small_head *head, __u32 captured);
 int head_follows_large(struct large_head *head, __u32 captured);
+int head_border(struct large_head *head);
 
 /* message.bpf.c: says how far the last response got, if that took more than one hit. */
 int message_end(struct hit *hit, struct conn *c, int over);

@@ -154,6 +154,33 @@ static void test_chunked(void **state)
 	assert_int_equal(seen(f, 1)->response_bytes, 11);
 }
 
+static void test_chunked_cut(void **state)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+	static const struct {
+		struct str last;
+		enum request_error error;
+	} cases[] = {
+		{STR("5\r\nhello\r\n"), REQUEST_ABORTED},
+		{STR("5\r\nhello\r\n0\r\n"), REQUEST_ABORTED},
+		{STR("0\r\nX-Sum: 1\r\n\r\n"), REQUEST_OK},
+	};
+	struct feed *f = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct link l = link_open(f, i + 1, ROLE_SERVER);
+
+		link_request(f, &l, GET, 0);
+		link_response(f, &l, head);
+		link_body(f, &l, cases[i].last);
+		flow_tick(f->flow);
+		assert_int_equal(f->done, i);
+		link_close(f, &l);
+		assert_request(f, i, "GET", "/a", 200);
+		assert_int_equal(seen(f, i)->error, cases[i].error);
+	}
+}
+
 static void test_until_close(void **state)
 {
 	struct feed *f = *state;
@@ -180,6 +207,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(progress_before_record),
 	TEST(length_otherwise),
 	TEST(chunked),
+	TEST(chunked_cut),
 	TEST(until_close),
 };
 

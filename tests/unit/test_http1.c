@@ -327,14 +327,16 @@ static void test_guess_short(void **state)
 static void test_ends(void **state)
 {
 	(void)state;
-	assert_true(proto_http1.ends(STR("\r\n0\r\n\r\n")));
-	assert_true(proto_http1.ends(STR("x\r\n0\r\n\r\n")));
-	assert_true(proto_http1.ends(STR("0\r\n\r\n")));
-	assert_false(proto_http1.ends(STR("abc0\r\n\r\n")));
-	assert_false(proto_http1.ends(STR("10\r\n\r\n")));
-	assert_false(proto_http1.ends(STR("\r\n0\r\n\r")));
-	assert_false(proto_http1.ends(STR("")));
-	assert_false(proto_http1.ends((struct str){NULL, 0}));
+	assert_int_equal(proto_http1.ends(STR("\r\n0\r\n\r\n")), 2);
+	assert_int_equal(proto_http1.ends(STR("x\r\n0\r\n\r\n")), 2);
+	assert_int_equal(proto_http1.ends(STR("0\r\n\r\n")), 2);
+	assert_int_equal(proto_http1.ends(STR("abc0\r\n\r\n")), 1);
+	assert_int_equal(proto_http1.ends(STR("m: 12\r\n\r\n")), 1);
+	assert_int_equal(proto_http1.ends(STR("\r\n")), 1); /* who knows what stood before */
+	assert_int_equal(proto_http1.ends(STR("")), 1);
+	assert_int_equal(proto_http1.ends((struct str){NULL, 0}), 1);
+	assert_int_equal(proto_http1.ends(STR("\r\n0\r\n\r")), 0);
+	assert_int_equal(proto_http1.ends(STR("hello\r\n")), 0);
 }
 
 static void test_list(void **state)
@@ -357,7 +359,7 @@ static void test_tls_refuses(void **state)
 	(void)state;
 	assert_int_equal(proto_tls.guess(hello, MSG_REQUEST), 0);
 	assert_true(proto_tls.parse(MSG_REQUEST, hello, &msg) < 0);
-	assert_false(proto_tls.ends(hello));
+	assert_int_equal(proto_tls.ends(hello), 0);
 }
 
 static int cases_list(struct dirent ***names)

@@ -47,18 +47,19 @@ static void wait_start(struct flow *f, struct conn *c)
 	f->waiting = c;
 }
 
-static bool complete(const struct conn *c, const struct exchange *x, uint64_t tail)
+/* Was this the last byte of the response? 0 no, 1 maybe, 2 surely. */
+static int ended(const struct conn *c, const struct exchange *x, uint64_t tail)
 {
 	char bytes[sizeof(tail)];
 	size_t skip = 0;
 
 	switch (x->end) {
 	case MSG_END_HERE:
-		return true;
+		return 2;
 	case MSG_END_LENGTH:
-		return x->response_moved >= x->response_wanted;
+		return x->response_moved >= x->response_wanted ? 2 : 0;
 	case MSG_END_CLOSE:
-		return false;
+		return 1;
 	case MSG_END_MARK:
 		break;
 	}
@@ -66,6 +67,19 @@ static bool complete(const struct conn *c, const struct exchange *x, uint64_t ta
 	while (skip < sizeof(bytes) && !bytes[skip])
 		skip++;
 	return protos[c->protocol]->ends((struct str){bytes + skip, sizeof(bytes) - skip});
+}
+
+static bool complete(const struct conn *c, const struct exchange *x, uint64_t tail)
+{
+	return ended(c, x, tail) == 2;
+}
+
+/* A body that the close ends is whole unless that was a reset. */
+static bool is_cut(const struct conn *c, const struct exchange *x, const struct event_close *e)
+{
+	if (x->end == MSG_END_CLOSE)
+		return x->response_head && e->closer == CLOSER_RESET;
+	return !ended(c, x, e->tail);
 }
 
 /* What a response's head and record say, into the exchange that it answers. */
@@ -312,7 +326,7 @@ void match_close(struct flow *f, struct conn *c, const struct event_close *e)
 
 	if (x && e->responses == x->response_txn) {
 		match_progress(f, c, e->response_time, e->response_bytes, e->tail);
-		if (c->answering && x->end == MSG_END_LENGTH)
+		if (c->answering && is_cut(c, x, e))
 			x->request.error = REQUEST_ABORTED;
 	}
 	match_finish(f, c);

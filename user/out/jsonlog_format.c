@@ -61,6 +61,14 @@ static bool duration_known(const struct request *r)
 	return r->start && r->end >= r->start;
 }
 
+/* As the metrics have it where no method could be read. */
+static struct str method_of(const struct request *r)
+{
+	struct str op = request_str(r, op);
+
+	return op.n ? op : STR("_OTHER");
+}
+
 /* POST /api/tasks 201 12.4ms */
 static void write_message(struct buf *b, const struct request *r)
 {
@@ -70,7 +78,7 @@ static void write_message(struct buf *b, const struct request *r)
 	struct buf m;
 
 	buf_init_fixed(&m, text, sizeof(text));
-	buf_str(&m, request_str(r, op));
+	buf_str(&m, method_of(r));
 	if (target.n)
 		buf_char(&m, ' ');
 	buf_bytes(&m, target.p, target.n < MESSAGE_MAX_BYTES ? target.n : MESSAGE_MAX_BYTES);
@@ -128,7 +136,7 @@ static void write_what(struct buf *b, const struct request *r)
 		field_plain(b, KEY("role"), "client");
 	if (r->proto)
 		field_plain(b, KEY("protocol"), r->proto->name);
-	field_text(b, KEY("method"), request_str(r, op), sizeof(r->op));
+	field_text(b, KEY("method"), method_of(r), sizeof(r->op));
 	field_text(b, KEY("path"), request_str(r, target), sizeof(r->target));
 	field_text(b, KEY("route"), request_str(r, route), sizeof(r->route));
 	if (r->status)

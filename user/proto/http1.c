@@ -76,6 +76,10 @@ static const struct signature signatures[] = {
 	REQUEST("PATCH /", "PATCH"),
 	REQUEST("TRACE /", "TRACE"),
 	{"CONNECT ", 8, MSG_REQUEST, true, "CONNECT"},
+	/* registered methods too long for the kernel half's rule of any token and a target */
+	REQUEST("VERSION-CONTROL ", "VERSION-CONTROL"),
+	REQUEST("BASELINE-CONTROL", NULL),
+	REQUEST("UPDATEREDIRECTRE", NULL),
 	{"HTTP/1.", 7, MSG_RESPONSE, false, NULL},
 };
 #define SIGNATURE_COUNT (sizeof(signatures) / sizeof(signatures[0]))
@@ -340,9 +344,12 @@ static int64_t http1_parse(enum msg_kind kind, struct str bytes, struct msg *msg
 	return (int64_t)(msg->head_bytes + body_take(h.rest, msg));
 }
 
-static bool http1_ends(struct str tail)
+/* Trailers end like a chunk of text that ends with an empty line. */
+static int http1_ends(struct str tail)
 {
-	return str_has_suffix(tail, STR("\r\n0\r\n\r\n")) || str_eq(tail, STR("0\r\n\r\n"));
+	if (str_has_suffix(tail, STR("\r\n0\r\n\r\n")) || str_eq(tail, STR("0\r\n\r\n")))
+		return 2;
+	return tail.n < 3 || str_has_suffix(tail, STR("\n\r\n")) ? 1 : 0;
 }
 
 static bool is_known(struct str op)

@@ -79,8 +79,8 @@ struct proto {
 	 */
 	int64_t (*parse)(enum msg_kind kind, struct str bytes, struct msg *msg);
 	/* With MSG_END_MARK: are these the last bytes of a message? tail: up to 8, most recent
-	 * last. */
-	bool (*ends)(struct str tail);
+	 * last. 0 no, 1 maybe, 2 sure */
+	int (*ends)(struct str tail);
 };
 
 #endif

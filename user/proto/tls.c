@@ -30,10 +30,10 @@ static int64_t tls_parse(enum msg_kind kind, struct str bytes, struct msg *msg)
 	return -1;
 }
 
-static bool tls_ends(struct str tail)
+static int tls_ends(struct str tail)
 {
 	(void)tail;
-	return false;
+	return 0;
 }
 
 const struct proto proto_tls = {
