@@ -69,6 +69,28 @@ static __always_inline void conn_claim(struct conn *c, const struct task_struct 
 		life_add(c->tgid, LIFE_OPENED_SERVER);
 }
 
+/*
+ * Bytes that were read before this position and after the last hit: by splice, for which no hook
+ * fires. An urgent byte, and the end of the stream, take a position of their own.
+ */
+static __always_inline __s32 conn_hole(const struct conn *c, __u32 position)
+{
+	__s32 hole = position - c->position[DIR_IN];
+
+	return c->position[DIR_IN] && hole > 1 ? hole : 0;
+}
+
+/* Also where something was sent: a client that has read since is past the head of its request. */
+static __always_inline void conn_reached(struct hit *hit, struct conn *c, __u32 in)
+{
+	if (hit->dir == DIR_IN) {
+		hit->hole = conn_hole(c, in - hit->moved) > 0;
+		c->position[DIR_IN] = in;
+	} else if (c->role == ROLE_CLIENT && conn_hole(c, in)) {
+		c->half[MESSAGE_REQUEST].capturing = 0;
+	}
+}
+
 /* The positions that this hit began at and that the other direction has reached. */
 static __always_inline void conn_position(struct hit *hit, struct conn *c, struct sock *sk)
 {
@@ -87,6 +109,7 @@ static __always_inline void conn_position(struct hit *hit, struct conn *c, struc
 			return;
 		out = tcp->write_seq;
 		in = tcp->copied_seq;
+		conn_reached(hit, c, in);
 	}
 	hit->seq = (hit->dir == DIR_OUT ? out : in) - hit->moved;
 	hit->ack = hit->dir == DIR_OUT ? in : out;
@@ -290,6 +313,19 @@ void conn_close(struct conn *c)
 	c->told = c->is_open = 0;
 }
 
+void conn_settle(struct conn *c, struct sock *sk)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	__s32 hole = tcp && c->role ? conn_hole(c, tcp->copied_seq) : 0;
+
+	if (!hole || c->muted || c->tentative)
+		return;
+	if (c->role == ROLE_CLIENT && line_owed(c))
+		response_skip(c, 0);
+	else
+		c->half[line_kind(c, DIR_IN)].bytes += hole;
+}
+
 int conn_end_read(struct sock *sk, int flags)
 {
 	struct conn *c;
@@ -303,6 +339,12 @@ int conn_end_read(struct sock *sk, int flags)
 		conn_close(c);
 	}
 	return 0;
+}
+
+/* TCP gives no bytes to a reader with MSG_TRUNC; other streams do. */
+static __always_inline bool conn_discards(const struct sock *sk, __u32 dir, int flags)
+{
+	return dir == DIR_IN && flags & MSG_TRUNC && sk->__sk_common.skc_family != AF_UNIX;
 }
 
 int conn_moved(struct sock *sk, int moved, __u32 dir, int flags)
@@ -323,8 +365,10 @@ int conn_moved(struct sock *sk, int moved, __u32 dir, int flags)
 	conn_claim(c, task);
 	hit.now = bpf_ktime_get_ns();
 	conn_position(&hit, c, sk);
-	readable = !(dir == DIR_IN && flags & MSG_TRUNC) && io_find(&hit, task);
-	if (!c->role && (!readable || !conn_first(&hit, c, sk->__sk_common.skc_num)))
+	readable = !conn_discards(sk, dir, flags) && io_find(&hit, task);
+	if (!c->role && !readable)
+		return io_unseen(&hit, COUNT_UNREADABLE);
+	if (!c->role && !conn_first(&hit, c, sk->__sk_common.skc_num))
 		return 0;
 	hit.ring_used = emit_used();
 	hit.detail = hit.ring_used > ring_bytes / 4 * 3 ? DETAIL_METRICS : detail;

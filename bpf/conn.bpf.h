@@ -16,6 +16,9 @@ int conn_moved(struct sock *sk, int moved, __u32 dir, int flags)
  */
 struct conn *conn_make(struct sock *sk) __attribute__((visibility("hidden")));
 
+/* Before its end: bytes that were read by splice since the last hit. TCP only. */
+void conn_settle(struct conn *c, struct sock *sk) __attribute__((visibility("hidden")));
+
 /* The connection is over: says so once, if it was ever opened. */
 void conn_close(struct conn *c) __attribute__((visibility("hidden")));
 

@@ -52,6 +52,7 @@ enum {
 	DATA_TENTATIVE = 2,  /* the signature alone does not prove the protocol */
 	DATA_UNPAIRED = 4,   /* a response without a request that the kernel had seen */
 	DATA_UNREADABLE = 8, /* bytes moved but could not be read */
+	DATA_HOLE = 16,	     /* a response; bytes before it were read where no hook fires */
 };
 
 /* event_close.flags */

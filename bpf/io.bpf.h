@@ -52,10 +52,21 @@ struct hit {
 	__u32 ack;	 /* position reached in the other one */
 	__u32 detail;	 /* enum event_detail: what may go out of it */
 	__u32 ring_used; /* bytes */
-	__u32 again;	 /* enum hit_again */
+	__u16 again;	 /* enum hit_again */
+	__u8 said;	 /* that it cannot be read has been counted */
+	__u8 hole;	 /* bytes before it were read without a hit */
 };
 
 extern const volatile __u8 io_forms[IO_CALLS];
+
+/* Counts the hit as unseen, once. Always false. */
+static __always_inline bool io_unseen(struct hit *hit, __u32 why)
+{
+	if (!hit->said)
+		count(why);
+	hit->said = 1;
+	return false;
+}
 
 static __always_inline bool io_vector(struct hit *hit, __u64 vector, __u64 n)
 {
@@ -68,8 +79,7 @@ static __always_inline bool io_vector(struct hit *hit, __u64 vector, __u64 n)
 	if (bytes && bytes <= sizeof(hit->near) &&
 	    !bpf_probe_read_user(hit->near, bytes, (void *)vector))
 		return true;
-	count(COUNT_UNREADABLE);
-	return false;
+	return io_unseen(hit, COUNT_UNREADABLE);
 }
 
 static __always_inline bool io_message(struct hit *hit, __u64 address)
@@ -79,8 +89,7 @@ static __always_inline bool io_message(struct hit *hit, __u64 address)
 	/* msg_name and msg_namelen stand before msg_iov */
 	if (!bpf_probe_read_user(&msg, sizeof(msg), (void *)(address + 16)))
 		return io_vector(hit, msg.iov, msg.iovlen);
-	count(COUNT_UNREADABLE);
-	return false;
+	return io_unseen(hit, COUNT_UNREADABLE);
 }
 
 static __always_inline __u8 io_form(const struct task_struct *task, const struct pt_regs *regs)
@@ -110,16 +119,13 @@ static __always_inline bool io_find(struct hit *hit, struct task_struct *task)
 	case IO_MESSAGES:
 		if (arch_arg3(regs) == 1)
 			return io_message(hit, arch_arg2(regs));
-		count(COUNT_UNREADABLE);
-		return false;
+		return io_unseen(hit, COUNT_UNREADABLE);
 	case IO_URING:
-		count(COUNT_IO_URING);
-		return false;
+		return io_unseen(hit, COUNT_IO_URING);
 	case IO_NONE:
-		count(COUNT_UNREADABLE);
-		return false;
+		return io_unseen(hit, COUNT_UNREADABLE);
 	}
-	return false; /* bytes that never were in user memory */
+	return false; /* bytes that never were in user memory: unseen only where a head was due */
 }
 
 #endif

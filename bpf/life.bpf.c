@@ -28,6 +28,7 @@ static __always_inline void life_established(struct sock *sk, int old_state)
 {
 	struct conn *c = conn_make(sk);
 	__u64 now = bpf_ktime_get_ns();
+	struct tcp_sock *tcp;
 
 	if (!c)
 		return;
@@ -37,6 +38,9 @@ static __always_inline void life_established(struct sock *sk, int old_state)
 	} else {
 		c->accepted = 1;
 	}
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (tcp)
+		c->position[DIR_IN] = tcp->copied_seq;
 	c->born = now;
 }
 
@@ -94,8 +98,10 @@ int BPF_PROG(sock_destroyed, struct sock *sk)
 {
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 
-	if (c)
+	if (c) {
+		conn_settle(c, sk);
 		conn_close(c);
+	}
 	return 0;
 }
 

@@ -148,6 +148,18 @@ int line_part(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
 	return p->done < hit->moved && !hit->again && vector_part(hit, p, ++p->index);
 }
 
+/* No byte of the hit can be read. Does it begin what is due, and is that all that can be done? */
+static __always_inline bool line_unread(struct hit *hit, struct conn *c, __u32 kind)
+{
+	if ((kind == MESSAGE_RESPONSE) != line_owed(c))
+		return false;
+	io_unseen(hit, COUNT_UNREADABLE);
+	if (kind == MESSAGE_REQUEST || c->tentative)
+		return false;
+	c->early_filled[hit->dir & 1] = 0;
+	return message_unread(hit, c);
+}
+
 int line_moved(struct hit *hit, struct conn *c, int readable)
 {
 	struct part p = {.fate = PART_KEPT};
@@ -159,6 +171,8 @@ int line_moved(struct hit *hit, struct conn *c, int readable)
 	p.addr = hit->near[0].base;
 	p.len = hit->near[0].len < hit->moved ? hit->near[0].len : hit->moved;
 	p.time = hit->now;
+	if (!readable && line_unread(hit, c, kind))
+		return 0;
 	for (int i = 0; readable && i < IO_FAR; i++)
 		if (!line_part(hit, c, &p, kind))
 			break;

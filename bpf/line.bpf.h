@@ -52,6 +52,21 @@ static __always_inline bool line_owed(const struct conn *c)
 	return (__s32)(c->half[MESSAGE_REQUEST].count - c->half[MESSAGE_RESPONSE].count) > 0;
 }
 
+/*
+ * Bytes were read of which nothing is known, and more than `but` requests wait: the older ones'
+ * answers were among them. User space loses these; the next answer is not given to them.
+ */
+static __always_inline void response_skip(struct conn *c, __s32 but)
+{
+	struct half *response = &c->half[MESSAGE_RESPONSE];
+	__s32 skipped = c->half[MESSAGE_REQUEST].count - response->count - but;
+
+	if (skipped <= 0)
+		return;
+	response->count += skipped;
+	c->unpaired += skipped;
+}
+
 /* window.bpf.c. The window travels as two words since memory arguments need kernel 5.12. */
 int window_match(__u64 first, __u64 second); /* a row, or ROW_NONE */
 int window_is_token_line(__u64 first, __u64 second);
@@ -118,6 +133,7 @@ enum part_fate {
 int message_emit_128(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
 int message_emit_512(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
 int message_emit_1024(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
+int message_unread(struct hit *hit, struct conn *c); /* a response without readable bytes; 1 */
 int message_emit_4096(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
 
 /*

@@ -233,6 +233,40 @@ static __always_inline int message_emit(struct hit *hit, struct conn *c, struct 
 	return PART_TAKEN;
 }
 
+/*
+ * A response begins, and nothing of it can be read: it is counted and timed, its status is not
+ * known.
+ */
+int message_unread(struct hit *hit, struct conn *c)
+{
+	struct part p = {};
+	struct window w = {};
+	struct event_data *e = NULL;
+	bool wanted;
+	__u8 flags;
+
+	if (!hit || !c)
+		return true;
+	wanted = hit->detail == DETAIL_FULL;
+	p.time = hit->now;
+	p.seq = hit->seq;
+	p.moved = hit->moved;
+	if (wanted)
+		e = bpf_ringbuf_reserve(&ring, sizeof(*e) + TAIL_BYTES, 0);
+	flags = message_begin(hit, c, &p, MESSAGE_RESPONSE, &w, 0, e);
+	if (!e) {
+		message_untold(&c->half[MESSAGE_RESPONSE], wanted);
+		return true;
+	}
+	c->told = 1;
+	c->half[MESSAGE_RESPONSE].capturing = 0;
+	message_fill(e, hit, c, &p, MESSAGE_RESPONSE, flags | DATA_UNREADABLE, 0);
+	e->captured = 0;
+	e->tail = 0;
+	emit_submit(e, hit->now, hit->ring_used);
+	return true;
+}
+
 int message_emit_128(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start)
 {
 	return hit && c && p ? message_emit(hit, c, p, kind, start, CLASS_SMALL) : PART_OTHER;

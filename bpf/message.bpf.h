@@ -170,6 +170,8 @@ static __always_inline __u8 response_begin(struct hit *hit, struct conn *c, cons
 	bool owed = line_owed(c);
 
 	response_over(hit, c, false);
+	if (hit->hole)
+		response_skip(c, 1);
 	if (!told)
 		shed_begin(c, p, w, owed);
 	half_begin(response, p, row);
@@ -179,11 +181,11 @@ static __always_inline __u8 response_begin(struct hit *hit, struct conn *c, cons
 	response->count++;
 	if (told)
 		held_clear(c, response->count);
-	if (owed)
-		return DATA_START;
-	c->unpaired++;
-	c->unpaired_ack = hit->ack;
-	return DATA_START | DATA_UNPAIRED;
+	if (!owed) {
+		c->unpaired++;
+		c->unpaired_ack = hit->ack;
+	}
+	return DATA_START | (owed ? 0 : DATA_UNPAIRED) | (hit->hole ? DATA_HOLE : 0);
 }
 
 /* A message begins; returns the flags of its record. */

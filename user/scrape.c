@@ -104,6 +104,7 @@ static void funnel(const struct scrape *s, struct selfstat *self, struct selfsta
 			.open = stats->open[i] + counters[COUNT_HELD] - counters[COUNT_SETTLED],
 			.parse_errors = stats->parse_errors[i],
 		};
+		self->unpaired += stats->unpaired[i];
 		for (int reason = 0; reason < LOST_COUNT; reason++)
 			lost[self->lost_count++] = (struct selfstat_lost){
 				protos[i]->name, lost_reasons[reason], stats->lost[i][reason]};

@@ -155,8 +155,6 @@ static bool meaning_check(const json_t *line)
 
 	if (strcmp(role, "server") && strcmp(role, "client"))
 		return refuse("role", role);
-	if (!status && !failed)
-		return refuse("no status and no error", text(line, "message"));
 	if (status && (json_integer_value(status) < 100 || json_integer_value(status) > 999))
 		return refuse("status", text(line, "message"));
 	if (strcmp(text(line, "level"), level_of(json_integer_value(status), failed)))

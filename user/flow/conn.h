@@ -19,6 +19,7 @@ struct exchange {
 	uint32_t response_head;	  /* bytes; 0 unknown */
 	uint64_t response_wanted; /* with MSG_END_LENGTH: head and body */
 	uint64_t response_moved;  /* head and body so far */
+	uint32_t response_seq;	  /* position of its first byte */
 	uint64_t response_base;	  /* bytes that the kernel counts for it but came before it */
 	uint32_t request_head;	  /* bytes; 0 unknown */
 	uint64_t request_moved;	  /* head and body; 0 unknown */
@@ -43,11 +44,12 @@ struct answer {
 	uint64_t request_time;
 	uint64_t request_bytes;
 	uint32_t txn;
-	uint32_t ack;
+	uint32_t seq, ack;
 	uint32_t answered, unpaired_count; /* as in the record */
 	uint32_t pid, tid;
 	uint8_t row;
 	bool unpaired;
+	bool hole; /* DATA_HOLE */
 };
 
 struct conn {
@@ -131,6 +133,8 @@ void match_response(struct flow *f, struct conn *c, const struct msg *msg, const
 void match_progress(struct flow *f, struct conn *c, uint64_t time, uint64_t moved, uint64_t tail);
 /* The response under way goes on with what the kernel half took for another one. */
 void match_body(struct flow *f, struct conn *c, const struct event_data *e);
+/* Another response seems to begin: had the one under way come whole before it? */
+void match_passed(struct flow *f, struct conn *c, const struct event_data *e);
 void match_finish(struct flow *f, struct conn *c); /* the response under way is over */
 void match_close(struct flow *f, struct conn *c, const struct event_close *e);
 void match_forget(struct flow *f, struct conn *c); /* evicted: what is open is lost */

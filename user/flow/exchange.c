@@ -32,10 +32,9 @@ static void deliver(struct flow *f, struct conn *c, struct exchange *x, bool cou
 	r->local = c->local;
 	r->peer = c->peer;
 	r->request_bytes = body_size(x->request_moved, x->request_head);
-	if (r->request_bytes == REQUEST_SIZE_UNKNOWN)
-		r->request_bytes = x->request_body;
-	else if (x->request_body != REQUEST_SIZE_UNKNOWN && r->request_bytes < x->request_body)
-		r->request_bytes = REQUEST_SIZE_UNKNOWN; /* answered before it had come */
+	if (x->request_body != REQUEST_SIZE_UNKNOWN) /* less: answered before it had come */
+		r->request_bytes = r->request_bytes >= x->request_body ? x->request_body
+								       : REQUEST_SIZE_UNKNOWN;
 	r->response_bytes = r->first_byte ? body_size(x->response_moved, x->response_head)
 					  : REQUEST_SIZE_UNKNOWN;
 	r->length.route =

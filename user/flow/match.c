@@ -93,6 +93,7 @@ static void answer_fill(const struct conn *c, struct exchange *x, const struct m
 	x->response_head = msg->head_bytes;
 	x->response_moved = a->moved;
 	x->response_base = a->base;
+	x->response_seq = a->seq + (uint32_t)a->base;
 	x->response_wanted = consumed + msg->body_left;
 	x->end = msg->end;
 	if (!c->pipelined) /* else they are of all requests that came together */
@@ -141,6 +142,7 @@ void match_filled(struct flow *f, struct conn *c, struct exchange *x)
 	x->response_head = early->response_head;
 	x->response_moved = early->response_moved;
 	x->response_base = early->response_base;
+	x->response_seq = early->response_seq;
 	x->response_wanted = early->response_wanted;
 	x->end = early->end;
 	if (!x->request.length.request_id)
@@ -170,8 +172,12 @@ void match_answered(struct flow *f, struct conn *c, uint32_t responses, uint32_t
 	c->unpaired = unpaired;
 	if ((int32_t)untold <= 0)
 		return;
-	while (!c->pipelined && c->first && (int32_t)(responses - c->first->request.txn) >= 0)
+	while (!c->pipelined && c->first && (int32_t)(responses - c->first->request.txn) >= 0) {
+		f->stats.lost[c->protocol][LOST_UNREAD] += unknown && c->first->begun;
+		f->stats.found[c->protocol] -= unknown && !c->first->begun;
+		unknown -= !!unknown;
 		drop(f, c, queue_pop(c));
+	}
 	for (; c->pipelined && c->first && untold > 0; untold--, unknown -= !!unknown) {
 		f->stats.lost[c->protocol][LOST_UNREAD] += unknown && c->first->begun;
 		drop(f, c, queue_pop(c));
@@ -185,6 +191,11 @@ void match_answer(struct flow *f, struct conn *c, const struct answer *a)
 	match_answered(f, c, a->answered - 1, a->unpaired_count - a->unpaired);
 	c->responses = a->answered;
 	c->unpaired = a->unpaired_count;
+	/* what answered all but the last one was never seen */
+	while (a->hole && c->first && c->first->next) {
+		f->stats.lost[c->protocol][LOST_UNREAD]++;
+		drop(f, c, queue_pop(c));
+	}
 }
 
 /* Does it answer the oldest request? Else the record of its request was lost. */
@@ -251,9 +262,36 @@ void match_progress(struct flow *f, struct conn *c, uint64_t time, uint64_t move
 	if (!x || moved <= x->response_base + x->response_moved || time < x->request.end)
 		return;
 	x->response_moved = moved - x->response_base;
+	if (x->end == MSG_END_LENGTH && x->response_moved > x->response_wanted)
+		x->response_moved = x->response_wanted;
 	x->request.end = time;
 	if (complete(c, x, tail))
 		match_finish(f, c);
+}
+
+/*
+ * Its END stands behind the record that says this, and some of its bytes may have been read where
+ * no hook fires: but they all stand before the next response's position.
+ */
+void match_passed(struct flow *f, struct conn *c, const struct event_data *e)
+{
+	struct exchange *x = c->answering;
+	struct event_progress p;
+	uint32_t passed;
+
+	if (!x || x->end != MSG_END_LENGTH)
+		return;
+	if (f->options.progress(f->options.ctx, c->id, &p) && (uint32_t)p.txn == x->response_txn)
+		match_progress(f, c, p.time, p.response_bytes, p.tail);
+	if (!c->answering)
+		return;
+	passed = e->seq - x->response_seq;
+	if ((int32_t)(passed - (uint32_t)x->response_wanted) >= 0) {
+		x->response_moved = x->response_wanted;
+		match_finish(f, c);
+	} else if (!(e->flags & DATA_UNPAIRED) && passed != (uint32_t)x->response_moved) {
+		x->response_head = 0; /* then how much it was is not known */
+	}
 }
 
 void match_body(struct flow *f, struct conn *c, const struct event_data *e)

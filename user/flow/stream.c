@@ -136,6 +136,8 @@ void stream_request(struct flow *f, struct conn *c, const struct event_data *e, 
 
 	if (e->flags & DATA_START) {
 		stream_cut(f, c, MESSAGE_REQUEST);
+		if ((int32_t)(e->txn - c->answer.txn) > 0) /* no late one that it answers */
+			stream_cut(f, c, MESSAGE_RESPONSE);
 		match_answered(f, c, e->answered, e->unpaired);
 		if (is_body(c, e)) {
 			c->pipelined = true; /* the kernel half has numbered it */
@@ -217,6 +219,8 @@ void stream_response(struct flow *f, struct conn *c, const struct event_data *e,
 {
 	struct piece **piece = &c->piece[MESSAGE_RESPONSE];
 
+	if (e->flags & DATA_START)
+		match_passed(f, c, e);
 	if (e->flags & DATA_START && is_answer_body(c, e)) {
 		match_body(f, c, e);
 		return;
@@ -232,6 +236,7 @@ void stream_response(struct flow *f, struct conn *c, const struct event_data *e,
 			.request_time = e->request_time,
 			.request_bytes = e->request_bytes,
 			.txn = e->txn,
+			.seq = e->seq,
 			.ack = e->ack,
 			.answered = e->answered,
 			.unpaired_count = e->unpaired,
@@ -239,8 +244,13 @@ void stream_response(struct flow *f, struct conn *c, const struct event_data *e,
 			.tid = e->head.tid,
 			.row = e->row,
 			.unpaired = e->flags & DATA_UNPAIRED,
+			.hole = e->flags & DATA_HOLE,
 		};
 		match_answer(f, c, &c->answer);
+		if (e->flags & DATA_UNREADABLE) {
+			match_response(f, c, &(struct msg){.end = MSG_END_CLOSE}, &c->answer, 0);
+			return;
+		}
 	} else if (*piece) {
 		c->answer.moved += e->moved;
 		c->answer.last = e->head.time;

@@ -160,6 +160,7 @@ static void unseen(const struct source *s, const struct row *row)
 	for (size_t i = 0; i < LENGTH(unseen_reasons); i++)
 		labelled(s, row, "reason", unseen_reasons[i].name,
 			 s->self->kernel[unseen_reasons[i].counter]);
+	labelled(s, row, "reason", "unpaired", s->self->unpaired);
 }
 
 static void records_lost(const struct source *s, const struct row *row)

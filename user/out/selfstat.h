@@ -42,6 +42,7 @@ struct selfstat {
 	const char *backend; /* "" while there is none */
 	double start_time;   /* seconds since 1970 */
 	uint64_t ring_bytes;
+	uint64_t unpaired;	/* responses whose request was not seen */
 	const uint64_t *kernel; /* [COUNT_MAX], by enum event_counter */
 	uint64_t log_lines, log_lines_dropped, log_lines_suppressed;
 	uint64_t series, series_overflows;
