@@ -3,20 +3,29 @@
  * The registers of a system call, by architecture. Unlike libbpf's PT_REGS_PARM*_SYSCALL these are
  * typed loads from the kernel's own struct, which cost nothing; arm64 overwrites argument 1 with
  * the result, but arguments 2 and 3 stay in both.
+ *
+ * arch_is_running(): the call has no result yet. x86-64 holds -ENOSYS in its place until then;
+ * arm64 argument 1, which a result may equal by chance.
  */
 #ifndef SONDE_ARCH_BPF_H
 #define SONDE_ARCH_BPF_H
 
 #include "vmlinux.h"
 
+#define ENOSYS 38
+
 #if defined(__TARGET_ARCH_x86)
-#define arch_call(regs) ((regs)->orig_ax)
-#define arch_arg2(regs) ((regs)->si)
-#define arch_arg3(regs) ((regs)->dx)
+#define arch_call(regs)	      ((regs)->orig_ax)
+#define arch_arg2(regs)	      ((regs)->si)
+#define arch_arg3(regs)	      ((regs)->dx)
+#define arch_arg1(regs)	      ((regs)->di)
+#define arch_is_running(regs) ((__s64)(regs)->ax == -ENOSYS)
 #elif defined(__TARGET_ARCH_arm64)
-#define arch_call(regs) ((__u64)(regs)->syscallno)
-#define arch_arg2(regs) ((regs)->regs[1])
-#define arch_arg3(regs) ((regs)->regs[2])
+#define arch_call(regs)	      ((__u64)(regs)->syscallno)
+#define arch_arg2(regs)	      ((regs)->regs[1])
+#define arch_arg3(regs)	      ((regs)->regs[2])
+#define arch_arg1(regs)	      ((regs)->orig_x0)
+#define arch_is_running(regs) ((regs)->regs[0] == (regs)->orig_x0)
 #else
 #error "unknown architecture: add its registers here and its types to vmlinux/"
 #endif

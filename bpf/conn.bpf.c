@@ -47,6 +47,12 @@ static __always_inline bool sock_is_stream(const struct sock *sk)
 	       (sk->__sk_common.skc_family == AF_UNIX || sock_is_tcp(sk));
 }
 
+/* No two hits on one processor share a nanosecond. */
+static __always_inline __u64 conn_id(void)
+{
+	return bpf_ktime_get_ns() << 8 | (bpf_get_smp_processor_id() & 0xff);
+}
+
 struct conn *conn_make(struct sock *sk)
 {
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
@@ -54,8 +60,7 @@ struct conn *conn_make(struct sock *sk)
 	if (!c)
 		count(COUNT_NO_STATE);
 	else if (!c->id)
-		/* no two hits on one processor share a nanosecond */
-		c->id = bpf_ktime_get_ns() << 8 | (bpf_get_smp_processor_id() & 0xff);
+		c->id = conn_id();
 	return c;
 }
 
@@ -283,6 +288,15 @@ static __always_inline void close_held(struct conn *c)
 		count_by(COUNT_REFUTED, held);
 }
 
+static __always_inline void close_owed(struct conn *c, __u64 now)
+{
+	if (c->closer == CLOSER_UNSEEN)
+		count_by(COUNT_UNREAD,
+			 c->half[MESSAGE_REQUEST].count - c->half[MESSAGE_RESPONSE].count);
+	else
+		shed_abort(c, now);
+}
+
 /*
  * What had no response is told as aborted by this record. Should the ring have no room, it is
  * counted here, and the record waits in a table if user space knows of the connection.
@@ -305,7 +319,7 @@ void conn_close(struct conn *c)
 		count(COUNT_RING_FULL);
 		e.flags |= CLOSE_SHED;
 		if (!c->tentative && line_owed(c))
-			shed_abort(c, now);
+			close_owed(c, now);
 		if (c->told && bpf_map_update_elem(&orphans, &c->id, &e, BPF_ANY))
 			count(COUNT_CLOSES_LOST);
 	}
@@ -324,6 +338,24 @@ void conn_settle(struct conn *c, struct sock *sk)
 		response_skip(c, 0);
 	else
 		c->half[line_kind(c, DIR_IN)].bytes += hole;
+}
+
+/*
+ * What these bytes were is not known, so nothing is known of what comes next: as if the connection
+ * had been open before the agent began, which a new id makes it.
+ */
+static __noinline void conn_unseen(struct conn *c)
+{
+	c->closer = CLOSER_UNSEEN;
+	conn_close(c);
+	c->closer = CLOSER_UNKNOWN;
+	c->id = conn_id();
+	c->role = ROLE_NONE;
+	c->tentative = c->is_open = c->told = 0;
+	c->early_filled[DIR_IN] = c->early_filled[DIR_OUT] = 0;
+	c->unpaired_ack = c->unpaired = 0;
+	__builtin_memset(c->half, 0, sizeof(c->half));
+	c->born = 0;
 }
 
 int conn_end_read(struct sock *sk, int flags)
@@ -365,7 +397,12 @@ int conn_moved(struct sock *sk, int moved, __u32 dir, int flags)
 	conn_claim(c, task);
 	hit.now = bpf_ktime_get_ns();
 	conn_position(&hit, c, sk);
-	readable = !conn_discards(sk, dir, flags) && io_find(&hit, task);
+	readable = !conn_discards(sk, dir, flags) && io_find(&hit, task, sk);
+	if (hit.unseen) {
+		if (c->role)
+			conn_unseen(c);
+		return 0;
+	}
 	if (!c->role && !readable)
 		return io_unseen(&hit, COUNT_UNREADABLE);
 	if (!c->role && !conn_first(&hit, c, sk->__sk_common.skc_num))

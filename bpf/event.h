@@ -37,7 +37,13 @@ enum event_kind {
 enum event_role { ROLE_NONE = 0, ROLE_SERVER = 1, ROLE_CLIENT = 2 };
 enum event_dir { DIR_IN = 0, DIR_OUT = 1 };
 enum event_message { MESSAGE_REQUEST = 0, MESSAGE_RESPONSE = 1 };
-enum event_closer { CLOSER_UNKNOWN = 0, CLOSER_LOCAL = 1, CLOSER_PEER = 2, CLOSER_RESET = 3 };
+enum event_closer {
+	CLOSER_UNKNOWN = 0,
+	CLOSER_LOCAL = 1,
+	CLOSER_PEER = 2,
+	CLOSER_RESET = 3,
+	CLOSER_UNSEEN = 4, /* it goes on, but bytes went by unseen: whatever is open is lost */
+};
 
 /* What goes out as records; everything else is counted in struct event_shed. */
 enum event_detail {
@@ -205,6 +211,7 @@ struct event_life {
 	__u64 opened[3]; /* by enum event_role */
 	__u64 connect_failures;
 	__u64 retransmits[3]; /* by enum event_role */
+	__u64 uring_unread;   /* sends and receives through io_uring, not read */
 };
 
 enum event_counter {
@@ -214,7 +221,7 @@ enum event_counter {
 	COUNT_UNREADABLE = 3, /* hits on unclassified or traced sockets without readable bytes */
 	COUNT_TLS = 4,	      /* connections that began with a TLS handshake */
 	COUNT_UNKNOWN = 5,    /* connections muted because no signature matched */
-	COUNT_IO_URING = 6,   /* hits that came through io_uring */
+	COUNT_IO_URING = 6,   /* hits that came through io_uring and could not be read */
 	COUNT_LIFE_FULL = 7,  /* TCP events that found no room in the table of struct event_life */
 	COUNT_SHED_FULL =
 		8,	    /* transactions that found no place of their own in struct event_shed */
@@ -224,6 +231,7 @@ enum event_counter {
 	COUNT_PIPELINED =
 		12, /* responses without a record to requests that were read with others */
 	COUNT_CLOSES_LOST = 13, /* closes that found no room even beside the ring */
+	COUNT_UNREAD = 14,	/* transactions whose response went by unseen, without a record */
 	COUNT_MAX = 16,
 };
 

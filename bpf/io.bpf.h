@@ -6,15 +6,17 @@
  * vectored call the first buffers are looked at here, the others only when a head or a tail needs
  * them.
  *
- * Refused: kernel threads have no user registers; io_uring's workers have someone else's; calls
- * that move pages (sendfile, splice) have no bytes in user memory; of several messages in one call
- * the hook does not say which it was. These count bytes, unread.
+ * Refused: kernel threads have no user registers; io_uring is unread, whoever moves it; calls that
+ * move pages (sendfile, splice) have no bytes in user memory; of several messages in one call the
+ * hook does not say which it was. These count bytes, unread.
  */
 #ifndef SONDE_IO_BPF_H
 #define SONDE_IO_BPF_H
 
 #include "maps.bpf.h"
 #include "arch.bpf.h"
+#include "life.bpf.h"
+#include <bpf/bpf_core_read.h>
 
 #define PF_IO_WORKER 0x00000010
 #define PF_KTHREAD   0x00200000
@@ -52,9 +54,10 @@ struct hit {
 	__u32 ack;	 /* position reached in the other one */
 	__u32 detail;	 /* enum event_detail: what may go out of it */
 	__u32 ring_used; /* bytes */
-	__u16 again;	 /* enum hit_again */
+	__u8 again;	 /* enum hit_again */
 	__u8 said;	 /* that it cannot be read has been counted */
 	__u8 hole;	 /* bytes before it were read without a hit */
+	__u8 unseen;	 /* what moved is not known, and nobody will say */
 };
 
 extern const volatile __u8 io_forms[IO_CALLS];
@@ -92,21 +95,54 @@ static __always_inline bool io_message(struct hit *hit, __u64 address)
 	return io_unseen(hit, COUNT_UNREADABLE);
 }
 
-static __always_inline __u8 io_form(const struct task_struct *task, const struct pt_regs *regs)
+/* The address of the struct sock behind a file; 0 if that is no socket. */
+static __always_inline __u64 io_sk(const struct file *file)
+{
+	const struct socket *socket = BPF_CORE_READ(file, private_data);
+
+	return BPF_CORE_READ(socket, file) == file ? (__u64)BPF_CORE_READ(socket, sk) : 0;
+}
+
+/* The same of a file descriptor. */
+static __always_inline __u64 io_sk_of(const struct task_struct *task, __u32 fd)
+{
+	const struct fdtable *table = task->files->fdt;
+	struct file *file;
+
+	if (fd >= table->max_fds || bpf_probe_read_kernel(&file, sizeof(file), table->fd + fd))
+		return 0;
+	return io_sk(file);
+}
+
+/*
+ * io_uring moves bytes in its own workers, but also as task work: after interrupts, and at the end
+ * of any system call, whose registers still tell of that call's own buffer. So for a task that uses
+ * it, a call is what moves these bytes only if it is still running and is about this socket. (A
+ * tracer's stop at the begin of a call runs task work, too.)
+ */
+static __always_inline __u8 io_form(const struct task_struct *task, const struct pt_regs *regs,
+				    const struct sock *sk)
 {
 	__u64 call = arch_call(regs);
+	__u8 form = call < IO_CALLS ? io_forms[call] : IO_NONE;
 
 	if (task->flags & PF_IO_WORKER)
 		return IO_URING;
-	return call < IO_CALLS ? io_forms[call] : IO_NONE;
+	if (!bpf_core_field_exists(task->io_uring) || !task->io_uring)
+		return form;
+	if (task->ptrace || !arch_is_running(regs))
+		return IO_URING;
+	return form == IO_NO_BYTES || io_sk_of(task, arch_arg1(regs)) == (__u64)sk ? form
+										   : IO_URING;
 }
 
 /* Finds the bytes of the hit; false if there are none, and counted if they cannot be read. */
-static __always_inline bool io_find(struct hit *hit, struct task_struct *task)
+static __always_inline bool io_find(struct hit *hit, struct task_struct *task,
+				    const struct sock *sk)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
-	switch (io_form(task, regs)) {
+	switch (io_form(task, regs, sk)) {
 	case IO_BUFFER:
 		hit->near[0].base = arch_arg2(regs);
 		hit->near[0].len = hit->moved;
@@ -121,6 +157,8 @@ static __always_inline bool io_find(struct hit *hit, struct task_struct *task)
 			return io_message(hit, arch_arg2(regs));
 		return io_unseen(hit, COUNT_UNREADABLE);
 	case IO_URING:
+		life_add(task->tgid, LIFE_URING_UNREAD);
+		hit->unseen = 1;
 		return io_unseen(hit, COUNT_IO_URING);
 	case IO_NONE:
 		return io_unseen(hit, COUNT_UNREADABLE);

@@ -18,6 +18,7 @@ enum {
 	LIFE_RETRANSMIT = 4,
 	LIFE_RETRANSMIT_SERVER = 5,
 	LIFE_RETRANSMIT_CLIENT = 6,
+	LIFE_URING_UNREAD = 7,
 };
 
 static __always_inline void life_add(__u32 tgid, __u32 field)

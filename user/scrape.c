@@ -107,7 +107,9 @@ static void funnel(const struct scrape *s, struct selfstat *self, struct selfsta
 		self->unpaired += stats->unpaired[i];
 		for (int reason = 0; reason < LOST_COUNT; reason++)
 			lost[self->lost_count++] = (struct selfstat_lost){
-				protos[i]->name, lost_reasons[reason], stats->lost[i][reason]};
+				protos[i]->name, lost_reasons[reason],
+				stats->lost[i][reason] +
+					(reason == LOST_UNREAD ? counters[COUNT_UNREAD] : 0)};
 	}
 	self->protocols = rows;
 	self->lost = lost;

@@ -3,16 +3,20 @@
 
 struct pt_regs {
 	u64 regs[31];
+	u64 orig_x0;
 	s32 syscallno;
 };
 
 struct task_struct {
 	unsigned int flags;
+	unsigned int ptrace;
 	struct mm_struct *mm;
 	pid_t pid;
 	pid_t tgid;
 	struct task_struct *group_leader;
 	char comm[16];
+	struct files_struct *files;
+	struct io_uring_task *io_uring;
 	struct signal_struct *signal;
 };
 
@@ -23,6 +27,24 @@ struct signal_struct {
 struct mm_struct {
 	long unsigned int arg_start;
 	long unsigned int arg_end;
+};
+
+struct file {
+	void *private_data;
+};
+
+struct socket {
+	struct file *file;
+	struct sock *sk;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
 };
 
 struct in6_addr {

@@ -3,17 +3,22 @@
 
 struct task_struct {
 	unsigned int flags;
+	unsigned int ptrace;
 	struct mm_struct *mm;
 	pid_t pid;
 	pid_t tgid;
 	struct task_struct *group_leader;
 	char comm[16];
+	struct files_struct *files;
+	struct io_uring_task *io_uring;
 	struct signal_struct *signal;
 };
 
 struct pt_regs {
+	long unsigned int ax;
 	long unsigned int dx;
 	long unsigned int si;
+	long unsigned int di;
 	long unsigned int orig_ax;
 };
 
@@ -24,6 +29,10 @@ struct mm_struct {
 
 struct signal_struct {
 	atomic_t live;
+};
+
+struct file {
+	void *private_data;
 };
 
 struct in6_addr {
@@ -49,6 +58,20 @@ struct sock {
 	struct sock_common __sk_common;
 	u16 sk_protocol;
 	u16 sk_type;
+};
+
+struct socket {
+	struct file *file;
+	struct sock *sk;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
 };
 
 struct tcp_sock {

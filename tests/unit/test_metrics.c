@@ -202,7 +202,11 @@ static void test_life(void **state)
 {
 	struct metrics *m = new_metrics(100, 10);
 	struct event_life life = {
-		.opened = {1, 2, 3}, .connect_failures = 4, .retransmits = {0, 5, 6}};
+		.opened = {1, 2, 3},
+		.connect_failures = 4,
+		.retransmits = {0, 5, 6},
+		.uring_unread = 7,
+	};
 
 	(void)state;
 	metrics_life(m, &cart, &life);
@@ -213,6 +217,7 @@ static void test_life(void **state)
 	assert_line(m, "tcp_connect_failures_total{service=\"cart\",role=\"client\"} 8");
 	assert_line(m, "tcp_retransmits_total{service=\"cart\",role=\"server\"} 10");
 	assert_line(m, "tcp_retransmits_total{service=\"cart\",role=\"client\"} 12");
+	assert_line(m, "sonde_unseen_io_total{service=\"cart\",reason=\"io_uring\"} 14");
 	assert_absent(m, "tcp_connect_failures_total{service=\"cart\"}");
 	metrics_free(m);
 }

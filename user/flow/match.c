@@ -360,11 +360,12 @@ static void close_shed(struct flow *f, struct conn *c, const struct event_close 
 
 void match_close(struct flow *f, struct conn *c, const struct event_close *e)
 {
+	bool unseen = e->closer == CLOSER_UNSEEN;
 	struct exchange *x = c->answering;
 
 	if (x && e->responses == x->response_txn) {
 		match_progress(f, c, e->response_time, e->response_bytes, e->tail);
-		if (c->answering && is_cut(c, x, e))
+		if (c->answering && is_cut(c, x, e) && !unseen)
 			x->request.error = REQUEST_ABORTED;
 	}
 	match_finish(f, c);
@@ -374,7 +375,8 @@ void match_close(struct flow *f, struct conn *c, const struct event_close *e)
 	close_untold(f, c, e);
 	/* a pipelined answer can begin where no hit did: then nothing is known of it */
 	while ((x = queue_pop(c))) {
-		bool unread = c->pipelined && e->response_time && x->begun && !x->refused;
+		bool unread =
+			(unseen || (c->pipelined && e->response_time)) && x->begun && !x->refused;
 
 		f->stats.lost[c->protocol][LOST_UNREAD] += unread;
 		f->stats.found[c->protocol] -= x->begun && x->refused;

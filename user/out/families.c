@@ -128,6 +128,7 @@ static const struct label status = {"http_response_status_code", label_status, R
 static const struct label error = {"error_type", label_error, REST_ABSENT};
 static const struct label address = {"server_address", label_address, REST_OTHER};
 static const struct label role = {"role", NULL, REST_ABSENT};
+static const struct label reason = {"reason", NULL, REST_ABSENT};
 
 static bool server_duration(const struct request *r, uint64_t *value)
 {
@@ -188,6 +189,11 @@ static uint64_t life_failures(const struct event_life *life, enum event_role of)
 static uint64_t life_retransmits(const struct event_life *life, enum event_role of)
 {
 	return life->retransmits[of];
+}
+
+static uint64_t life_unread(const struct event_life *life, enum event_role of)
+{
+	return of == ROLE_NONE ? life->uring_unread : 0;
 }
 
 static const uint64_t duration_ns[] = {
@@ -278,6 +284,14 @@ const struct family families[FAMILY_COUNT] = {
 		.label_count = 1,
 		.labels = {&role},
 		.life = life_retransmits,
+	},
+	[FAMILY_UNSEEN_IO] = {
+		.prom = {"sonde_unseen_io_total", PROM_COUNTER, NULL,
+			 "Sends and receives of a process whose bytes could not be read."},
+		.label_count = 1,
+		.labels = {&reason},
+		.life = life_unread,
+		.life_label = "io_uring",
 	},
 };
 /* clang-format on */

@@ -340,7 +340,9 @@ void metrics_shed(struct metrics *m, const struct request *like, const struct ev
 static void life_add(struct metrics *m, struct identity *i, enum family_number family,
 		     enum event_role role, uint64_t value)
 {
-	const struct word *words[LABELS_MAX] = {m->roles[role]};
+	const char *label = families[family].life_label;
+	const struct word *words[LABELS_MAX] = {label ? words_get(m->constants, 0, str_of(label))
+						      : m->roles[role]};
 	struct series *s = series_get(m, i, family, words, 0);
 
 	if (!s)

@@ -21,6 +21,7 @@ enum family_number {
 	FAMILY_CONNECTIONS_OPENED,
 	FAMILY_CONNECT_FAILURES,
 	FAMILY_RETRANSMITS,
+	FAMILY_UNSEEN_IO,
 	FAMILY_COUNT
 };
 
@@ -102,6 +103,7 @@ struct family {
 	/* Its part of what the kernel half counted; NULL: none. */
 	const struct event_times *(*shed)(const struct event_shed *shed, enum event_role role);
 	uint64_t (*life)(const struct event_life *life, enum event_role role);
+	const char *life_label; /* what the label of life() says; NULL: the role */
 };
 
 extern const struct family families[FAMILY_COUNT];
