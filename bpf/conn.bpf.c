@@ -379,6 +379,12 @@ static __always_inline bool conn_discards(const struct sock *sk, __u32 dir, int 
 	return dir == DIR_IN && flags & MSG_TRUNC && sk->__sk_common.skc_family != AF_UNIX;
 }
 
+/* Not inlined, so that what it needs is not on the stack below line_moved(). */
+static __noinline bool conn_find(struct hit *hit, struct task_struct *task, struct sock *sk)
+{
+	return io_find(hit, task, sk);
+}
+
 int conn_moved(struct sock *sk, int moved, __u32 dir, int flags)
 {
 	struct hit hit = {.moved = moved, .dir = dir};
@@ -397,7 +403,7 @@ int conn_moved(struct sock *sk, int moved, __u32 dir, int flags)
 	conn_claim(c, task);
 	hit.now = bpf_ktime_get_ns();
 	conn_position(&hit, c, sk);
-	readable = !conn_discards(sk, dir, flags) && io_find(&hit, task, sk);
+	readable = !conn_discards(sk, dir, flags) && conn_find(&hit, task, sk);
 	if (hit.unseen) {
 		if (c->role)
 			conn_unseen(c);

@@ -6,9 +6,11 @@
  * vectored call the first buffers are looked at here, the others only when a head or a tail needs
  * them.
  *
- * Refused: kernel threads have no user registers; io_uring is unread, whoever moves it; calls that
- * move pages (sendfile, splice) have no bytes in user memory; of several messages in one call the
- * hook does not say which it was. These count bytes, unread.
+ * What io_uring moves is found by its request, see uring.bpf.c.
+ *
+ * Refused: kernel threads have no user registers; calls that move pages (sendfile, splice) have no
+ * bytes in user memory; of several messages in one call the hook does not say which it was. These
+ * count bytes, unread.
  */
 #ifndef SONDE_IO_BPF_H
 #define SONDE_IO_BPF_H
@@ -47,17 +49,19 @@ struct hit {
 	__u64 now;
 	__u64 vector;			 /* address of the call's array of struct iovec */
 	struct user_iovec near[IO_NEAR]; /* of it; unused ones are empty */
-	__u32 vectors;			 /* its length, at most IO_FAR */
 	__u32 moved;
-	__u32 dir;	 /* enum event_dir */
 	__u32 seq;	 /* position of its first byte in its own direction */
 	__u32 ack;	 /* position reached in the other one */
-	__u32 detail;	 /* enum event_detail: what may go out of it */
 	__u32 ring_used; /* bytes */
+	__u32 dir;	 /* enum event_dir */
+	__u8 detail;	 /* enum event_detail: what may go out of it */
+	__u8 vectors;	 /* length of the array, at most IO_FAR */
+	__u8 in_kernel;	 /* the array is the kernel's copy */
 	__u8 again;	 /* enum hit_again */
 	__u8 said;	 /* that it cannot be read has been counted */
 	__u8 hole;	 /* bytes before it were read without a hit */
 	__u8 unseen;	 /* what moved is not known, and nobody will say */
+	__u8 unused;
 };
 
 extern const volatile __u8 io_forms[IO_CALLS];
@@ -70,6 +74,10 @@ static __always_inline bool io_unseen(struct hit *hit, __u32 why)
 	hit->said = 1;
 	return false;
 }
+
+/* uring.bpf.c: the bytes that an io_uring request has just moved; false if they are not known. sk
+ * is the socket's address: no more than a number. */
+int uring_find(struct hit *hit, __u64 sk);
 
 static __always_inline bool io_vector(struct hit *hit, __u64 vector, __u64 n)
 {
@@ -136,7 +144,9 @@ static __always_inline __u8 io_form(const struct task_struct *task, const struct
 										   : IO_URING;
 }
 
-/* Finds the bytes of the hit; false if there are none, and counted if they cannot be read. */
+/*
+ * Finds the bytes of the hit; false if there are none, and counted if they cannot be read.
+ */
 static __always_inline bool io_find(struct hit *hit, struct task_struct *task,
 				    const struct sock *sk)
 {
@@ -157,6 +167,8 @@ static __always_inline bool io_find(struct hit *hit, struct task_struct *task,
 			return io_message(hit, arch_arg2(regs));
 		return io_unseen(hit, COUNT_UNREADABLE);
 	case IO_URING:
+		if (uring_find(hit, (__u64)BPF_CORE_READ(sk, sk_socket, sk)))
+			return true;
 		life_add(task->tgid, LIFE_URING_UNREAD);
 		hit->unseen = 1;
 		return io_unseen(hit, COUNT_IO_URING);

@@ -21,13 +21,15 @@ enum {
 	LIFE_URING_UNREAD = 7,
 };
 
+/* Not on the stack: there is little of it. */
+static const volatile struct event_life life_nothing = {};
+
 static __always_inline void life_add(__u32 tgid, __u32 field)
 {
 	struct event_life *l = bpf_map_lookup_elem(&life, &tgid);
-	struct event_life fresh = {};
 
 	if (!l) {
-		bpf_map_update_elem(&life, &tgid, &fresh, BPF_NOEXIST);
+		bpf_map_update_elem(&life, &tgid, (const void *)&life_nothing, BPF_NOEXIST);
 		l = bpf_map_lookup_elem(&life, &tgid);
 	}
 	if (!l)

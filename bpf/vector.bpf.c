@@ -9,6 +9,14 @@
 
 #define CHUNK 2 /* entries read at once; on the stack */
 
+static __always_inline long vector_read(void *to, __u32 n, const struct hit *hit, __u32 from)
+{
+	const void *at = (const void *)(hit->vector + from * sizeof(struct user_iovec));
+
+	n *= sizeof(struct user_iovec);
+	return hit->in_kernel ? bpf_probe_read_kernel(to, n, at) : bpf_probe_read_user(to, n, at);
+}
+
 int vector_part(struct hit *hit, struct part *p, __u32 i)
 {
 	struct user_iovec v = {};
@@ -17,7 +25,7 @@ int vector_part(struct hit *hit, struct part *p, __u32 i)
 		return 0;
 	if (i < IO_NEAR)
 		v = hit->near[i & (IO_NEAR - 1)];
-	else if (bpf_probe_read_user(&v, sizeof(v), (void *)(hit->vector + i * sizeof(v))))
+	else if (vector_read(&v, 1, hit, i))
 		return 0;
 	p->addr = v.base;
 	p->len = v.len > hit->moved ? hit->moved : v.len;
@@ -59,8 +67,7 @@ __u64 tail_far(struct hit *hit, __u64 left, __u64 most)
 
 		n = n < CHUNK ? n : CHUNK;
 		__builtin_memset(chunk, 0, sizeof(chunk));
-		if (bpf_probe_read_user(chunk, n * sizeof(chunk[0]),
-					(void *)(hit->vector + i * sizeof(chunk[0]))))
+		if (vector_read(chunk, n, hit, i))
 			return 0;
 		for (__u32 k = 0; k < CHUNK; k++) {
 			if (chunk[k].len >= left)

@@ -33,6 +33,23 @@ struct file {
 	void *private_data;
 };
 
+struct wait_queue_entry {
+	void *private;
+};
+
+struct iov_iter {
+	u8 iter_type;
+	size_t iov_offset;
+	const struct iovec *__iov;
+	void *ubuf;
+	size_t count;
+	long unsigned int nr_segs;
+};
+
+struct msghdr {
+	struct iov_iter msg_iter;
+};
+
 struct socket {
 	struct file *file;
 	struct sock *sk;
@@ -45,6 +62,35 @@ struct fdtable {
 
 struct files_struct {
 	struct fdtable *fdt;
+};
+
+struct io_kiocb {
+	struct file *file;
+	u8 opcode;
+	io_req_flags_t flags;
+	struct async_poll *apoll;
+	void *async_data;
+};
+
+struct io_poll {
+	struct wait_queue_head *head;
+	struct wait_queue_entry wait;
+};
+
+struct async_poll {
+	struct io_poll poll;
+};
+
+struct iou_vec {
+	unsigned int nr;
+};
+
+struct io_async_rw {
+	struct iov_iter iter;
+};
+
+struct io_async_msghdr {
+	struct msghdr msg;
 };
 
 struct in6_addr {
@@ -70,6 +116,7 @@ struct sock {
 	struct sock_common __sk_common;
 	u16 sk_type;
 	u16 sk_protocol;
+	struct socket *sk_socket;
 };
 
 struct tcp_sock {
@@ -78,6 +125,25 @@ struct tcp_sock {
 };
 
 enum kernel_constants {
+	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_TASK_STORAGE = 29,
+	IORING_OP_READV = 1,
+	IORING_OP_WRITEV = 2,
+	IORING_OP_READ_FIXED = 4,
+	IORING_OP_WRITE_FIXED = 5,
+	IORING_OP_SENDMSG = 9,
+	IORING_OP_RECVMSG = 10,
+	IORING_OP_READ = 22,
+	IORING_OP_WRITE = 23,
+	IORING_OP_SEND = 26,
+	IORING_OP_RECV = 27,
+	IORING_OP_SPLICE = 30,
+	IORING_OP_TEE = 33,
+	IORING_OP_SEND_ZC = 47,
+	IORING_OP_SENDMSG_ZC = 48,
+	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
+	ITER_UBUF = 0,
+	ITER_IOVEC = 1,
 	TCP_ESTABLISHED = 1,
 	TCP_SYN_SENT = 2,
 	TCP_SYN_RECV = 3,

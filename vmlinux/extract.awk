@@ -36,7 +36,9 @@ name != "" {
 	sub(/(\[[0-9]*\])+$/, "", declared)
 	sub(/: [0-9]+$/, "", declared)
 	sub(/.*[ *]/, "", declared)
-	if (line ~ /;$/ && line !~ /^\t+\}/ && ((name, declared) in member)) {
+	# a struct group says its members twice
+	if (line ~ /;$/ && line !~ /^\t+\}/ && ((name, declared) in member) && !((name, declared) in said)) {
+		said[name, declared] = 1
 		sub(/^\t+/, "\t", line)
 		text[name] = text[name] line "\n"
 	}

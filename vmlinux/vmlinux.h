@@ -20,6 +20,8 @@ typedef __u16 __be16;
 typedef __u32 __be32, __wsum;
 typedef __u64 __be64;
 typedef int pid_t;
+typedef unsigned long size_t;
+typedef u64 io_req_flags_t;
 
 #define true  1
 #define false 0

@@ -31,8 +31,21 @@ struct signal_struct {
 	atomic_t live;
 };
 
+struct wait_queue_entry {
+	void *private;
+};
+
 struct file {
 	void *private_data;
+};
+
+struct iov_iter {
+	u8 iter_type;
+	size_t iov_offset;
+	const struct iovec *__iov;
+	void *ubuf;
+	size_t count;
+	long unsigned int nr_segs;
 };
 
 struct in6_addr {
@@ -41,6 +54,10 @@ struct in6_addr {
 		__be16 u6_addr16[8];
 		__be32 u6_addr32[4];
 	} in6_u;
+};
+
+struct msghdr {
+	struct iov_iter msg_iter;
 };
 
 struct sock_common {
@@ -56,6 +73,7 @@ struct sock_common {
 
 struct sock {
 	struct sock_common __sk_common;
+	struct socket *sk_socket;
 	u16 sk_protocol;
 	u16 sk_type;
 };
@@ -74,6 +92,35 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
+struct io_kiocb {
+	struct file *file;
+	u8 opcode;
+	io_req_flags_t flags;
+	struct async_poll *apoll;
+	void *async_data;
+};
+
+struct io_poll {
+	struct wait_queue_head *head;
+	struct wait_queue_entry wait;
+};
+
+struct async_poll {
+	struct io_poll poll;
+};
+
+struct iou_vec {
+	unsigned int nr;
+};
+
+struct io_async_rw {
+	struct iov_iter iter;
+};
+
+struct io_async_msghdr {
+	struct msghdr msg;
+};
+
 struct tcp_sock {
 	u32 copied_seq;
 	u32 write_seq;
@@ -84,14 +131,30 @@ enum kernel_constants {
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_HASH = 5,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_SK_STORAGE = 24,
 	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_TASK_STORAGE = 29,
 	TCP_ESTABLISHED = 1,
 	TCP_SYN_SENT = 2,
 	TCP_SYN_RECV = 3,
 	TCP_FIN_WAIT1 = 4,
 	TCP_CLOSE = 7,
 	TCP_CLOSE_WAIT = 8,
+	IORING_OP_READV = 1,
+	IORING_OP_WRITEV = 2,
+	IORING_OP_READ_FIXED = 4,
+	IORING_OP_WRITE_FIXED = 5,
+	IORING_OP_SENDMSG = 9,
+	IORING_OP_RECVMSG = 10,
+	IORING_OP_READ = 22,
+	IORING_OP_WRITE = 23,
+	IORING_OP_SEND = 26,
+	IORING_OP_RECV = 27,
+	IORING_OP_SPLICE = 30,
+	IORING_OP_TEE = 33,
+	IORING_OP_SEND_ZC = 47,
+	IORING_OP_SENDMSG_ZC = 48,
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
 	BPF_F_NO_PREALLOC = 1,
@@ -99,5 +162,8 @@ enum kernel_constants {
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
 	BPF_RB_AVAIL_DATA = 0,
+	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
 	BPF_SK_STORAGE_GET_F_CREATE = 1,
+	ITER_UBUF = 0,
+	ITER_IOVEC = 1,
 };

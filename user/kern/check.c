@@ -26,6 +26,9 @@ static const struct {
 	{"process_exec", "names of processes that live shortly", true},
 	{"process_exit", "forgetting processes that ended", true},
 	{"sock_retransmitted", "tcp_retransmits_total", false},
+	{"uring_file", "requests through io_uring", false},
+	{"uring_submit", "the same on registered files", false},
+	{"uring_wait", "the same, where they wait for a registered file", false},
 };
 
 #define HOOKS (sizeof(hooks) / sizeof(hooks[0]))

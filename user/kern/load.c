@@ -25,7 +25,13 @@ static const struct backend {
 
 #define BACKENDS (sizeof(backends) / sizeof(backends[0]))
 
-static const char *const optional[] = {"sock_retransmitted"};
+static const char *const optional[] = {"sock_retransmitted", "uring_file", "uring_submit",
+				       "uring_wait"};
+
+#define OPTIONAL (sizeof(optional) / sizeof(optional[0]))
+
+/* How many of them to try with: a kernel may be without io_uring. */
+static const size_t optional_tries[] = {OPTIONAL, 1, 0};
 
 static bool listed(const char *name, const char *const *names, size_t n)
 {
@@ -43,9 +49,10 @@ static bool belongs_to_other(const struct backend *mine, const char *program)
 	return false;
 }
 
-static bool wanted(const struct backend *mine, const char *program, bool with_optional)
+static bool wanted(const struct backend *mine, const char *program, size_t optionals)
 {
-	return !belongs_to_other(mine, program) && (with_optional || !listed(program, optional, 1));
+	return !belongs_to_other(mine, program) &&
+	       !listed(program, optional + optionals, OPTIONAL - optionals);
 }
 
 static int knobs_set(struct sonde *skel, const struct kern_options *o)
@@ -80,7 +87,7 @@ static int attach_all(struct kern *k)
 		p->name = bpf_program__name(prog);
 		p->fd = bpf_program__fd(prog);
 		p->link = bpf_program__attach(prog);
-		if (!p->link && !listed(p->name, optional, 1))
+		if (!p->link && !listed(p->name, optional, OPTIONAL))
 			return -errno;
 		if (++k->program_count == KERN_PROGRAMS_MAX)
 			break;
@@ -131,7 +138,7 @@ static void kern_close(struct kern *k)
 
 /* 0 with everything attached, or -errno with everything closed. */
 static int backend_try(struct kern *k, const struct backend *b, const struct kern_options *o,
-		       bool with_optional)
+		       size_t optionals)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, open, .btf_custom_path = o->btf);
 	struct bpf_program *prog;
@@ -141,7 +148,7 @@ static int backend_try(struct kern *k, const struct backend *b, const struct ker
 	if (!k->skel)
 		return -errno;
 	bpf_object__for_each_program(prog, k->skel->obj)
-		bpf_program__set_autoload(prog, wanted(b, bpf_program__name(prog), with_optional));
+		bpf_program__set_autoload(prog, wanted(b, bpf_program__name(prog), optionals));
 	err = knobs_set(k->skel, o);
 	if (!err)
 		err = sonde__load(k->skel);
@@ -171,9 +178,9 @@ struct kern *kern_new(const struct kern_options *o, char *why, size_t why_size)
 		if (strcmp(o->backend, "auto") != 0 && strcmp(o->backend, backends[i].name) != 0)
 			continue;
 		known = true;
-		err = backend_try(k, &backends[i], o, true);
-		if (err)
-			err = backend_try(k, &backends[i], o, false);
+		for (size_t t = 0; t < sizeof(optional_tries) / sizeof(optional_tries[0]) && err;
+		     t++)
+			err = backend_try(k, &backends[i], o, optional_tries[t]);
 	}
 	if (!err) {
 		if (o->stats)
