@@ -176,7 +176,6 @@ static __noinline void conn_open(struct hit *hit, struct conn *c, struct sock *s
 	emit_head_of(&e->head, EVENT_OPEN, hit->now, c);
 	open_addresses(e, sk);
 	e->protocol = c->protocol;
-	e->unused = 0;
 	e->born = c->born;
 	e->connect_time = c->connect_time;
 	bpf_probe_read_kernel(e->comm, sizeof(e->comm), task->group_leader->comm);
@@ -261,13 +260,15 @@ static __always_inline void close_fill(struct event_close *e, const struct conn 
 	e->head.tgid = c->tgid; /* this may run in softirq, on anybody's back */
 	e->requests = request->count;
 	e->responses = response->count;
-	e->unpaired = c->unpaired;
+	e->dropped = c->dropped;
+	e->unknown = c->unknown;
+	e->begun = c->begun;
+	e->counted = c->counted;
 	e->closer = c->closer;
 	e->row = request->row;
 	e->protocol = c->protocol;
 	e->flags = c->tentative ? CLOSE_TENTATIVE : 0;
 	e->held = __builtin_popcount(c->held);
-	e->unused = 0;
 	e->request_time = request->time;
 	e->request_bytes = request->bytes;
 	e->response_time = response->last;
@@ -288,13 +289,16 @@ static __always_inline void close_held(struct conn *c)
 		count_by(COUNT_REFUTED, held);
 }
 
-static __always_inline void close_owed(struct conn *c, __u64 now)
+/* Counts what had no response; returns how many that were. */
+static __always_inline __u32 close_owed(struct conn *c, __u64 now)
 {
+	__u32 owed = c->half[MESSAGE_REQUEST].count - c->half[MESSAGE_RESPONSE].count;
+
 	if (c->closer == CLOSER_UNSEEN)
-		count_by(COUNT_UNREAD,
-			 c->half[MESSAGE_REQUEST].count - c->half[MESSAGE_RESPONSE].count);
+		count_by(COUNT_UNREAD, owed);
 	else
 		shed_abort(c, now);
+	return owed;
 }
 
 /*
@@ -319,7 +323,7 @@ void conn_close(struct conn *c)
 		count(COUNT_RING_FULL);
 		e.flags |= CLOSE_SHED;
 		if (!c->tentative && line_owed(c))
-			close_owed(c, now);
+			e.counted += close_owed(c, now);
 		if (c->told && bpf_map_update_elem(&orphans, &c->id, &e, BPF_ANY))
 			count(COUNT_CLOSES_LOST);
 	}
@@ -353,7 +357,7 @@ static __noinline void conn_unseen(struct conn *c)
 	c->role = ROLE_NONE;
 	c->tentative = c->is_open = c->told = 0;
 	c->early_filled[DIR_IN] = c->early_filled[DIR_OUT] = 0;
-	c->unpaired_ack = c->unpaired = 0;
+	c->unpaired_ack = c->dropped = c->unknown = c->begun = c->counted = 0;
 	__builtin_memset(c->half, 0, sizeof(c->half));
 	c->born = 0;
 }

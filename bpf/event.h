@@ -102,10 +102,14 @@ struct event_data {
 	__u32 ack;	/* position reached in the other direction */
 	__u32 moved;	/* bytes that this hit moved */
 	__u16 captured; /* bytes of them that stand in bytes[] */
-	__u16 unused;
-	/* where no record was sent for some, the reader sees by these numbers how many */
+	__u16 dropped;	/* low bits, see below */
+	/*
+	 * Some responses have no record. By these numbers the reader lets go of what it holds open
+	 * for them: `dropped` are counted in struct event_shed and their request had a record;
+	 * `unknown` are counted nowhere.
+	 */
 	__u32 answered; /* responses begun on this connection so far */
-	__u32 unpaired; /* of them and this one: DATA_UNPAIRED */
+	__u32 unknown;
 	/* a response carries what counting needs, should its request's record be lost */
 	__u64 request_time;  /* first byte of the request; 0 if not seen */
 	__u64 request_bytes; /* moved for the request so far, head and body */
@@ -123,15 +127,17 @@ struct event_end {
 
 struct event_close {
 	struct event_head head;
-	__u32 requests; /* begun on this connection, as the kernel saw them */
+	__u32 requests; /* numbers reached; `begun` is how many were seen */
 	__u32 responses;
-	__u32 unpaired; /* of the responses */
-	__u8 closer;	/* enum event_closer */
-	__u8 row;	/* of the last request */
-	__u8 protocol;	/* number of the parser in protos.h */
-	__u8 flags;	/* CLOSE_* */
-	__u32 held;	/* requests that had neither a record nor a response */
-	__u32 unused;
+	__u32 unknown;	    /* responses, as in struct event_data */
+	__u8 closer;	    /* enum event_closer */
+	__u8 row;	    /* of the last request */
+	__u8 protocol;	    /* number of the parser in protos.h */
+	__u8 flags;	    /* CLOSE_* */
+	__u32 held;	    /* requests that had neither a record nor a response */
+	__u32 dropped;	    /* responses, as in struct event_data */
+	__u32 begun;	    /* requests that were seen to begin */
+	__u32 counted;	    /* of them: in struct event_shed, or in COUNT_UNREAD */
 	__u64 request_time; /* of the last request */
 	__u64 request_bytes;
 	__u64 response_time;  /* last byte of the last response; 0 if there was none */
@@ -268,7 +274,7 @@ _Static_assert(sizeof(struct event_head) == 32, "event_head");
 _Static_assert(sizeof(struct event_open) == 104, "event_open");
 _Static_assert(sizeof(struct event_data) == 88, "event_data");
 _Static_assert(sizeof(struct event_end) == 56, "event_end");
-_Static_assert(sizeof(struct event_close) == 96, "event_close");
+_Static_assert(sizeof(struct event_close) == 104, "event_close");
 _Static_assert(sizeof(struct event_shed_key) == 12, "event_shed_key");
 _Static_assert(sizeof(struct event_exec) == 56, "event_exec");
 _Static_assert(sizeof(struct event_progress) == 64, "event_progress");

@@ -8,6 +8,7 @@
 #define SONDE_LINE_BPF_H
 
 #include "io.bpf.h"
+#include "shed.bpf.h"
 
 #define SIGNATURE_BYTES 16
 #define CRLF_CRLF	0x0a0d0a0d /* as four bytes in memory */
@@ -53,19 +54,10 @@ static __always_inline bool line_owed(const struct conn *c)
 }
 
 /*
- * Bytes were read of which nothing is known, and more than `but` requests wait: the older ones'
- * answers were among them. User space loses these; the next answer is not given to them.
+ * shed.bpf.c: bytes were read of which nothing is known, and more than `but` requests wait: the
+ * older ones' answers were among them. They are lost; the next answer is not given to them.
  */
-static __always_inline void response_skip(struct conn *c, __s32 but)
-{
-	struct half *response = &c->half[MESSAGE_RESPONSE];
-	__s32 skipped = c->half[MESSAGE_REQUEST].count - response->count - but;
-
-	if (skipped <= 0)
-		return;
-	response->count += skipped;
-	c->unpaired += skipped;
-}
+int response_skip(struct conn *c, int but);
 
 /* window.bpf.c. The window travels as two words since memory arguments need kernel 5.12. */
 int window_match(__u64 first, __u64 second); /* a row, or ROW_NONE */

@@ -62,10 +62,13 @@ struct conn {
 	__u8 early_filled[2]; /* bytes in early[], below 16 */
 	__u8 misses[2];	      /* by enum event_dir */
 	__u32 unpaired_ack;   /* see message_renumber() */
-	__u32 unpaired;	      /* responses without a request that was seen */
-	struct half half[2];  /* by enum event_message */
-	__u32 held;	      /* requests without a record, a bit by transaction number */
-	__u64 shed_start;     /* of the last response's request, should it be counted here */
+	__u32 dropped;	      /* responses without a record, see struct event_data */
+	__u32 unknown;
+	__u32 begun;	     /* requests */
+	__u32 counted;	     /* of them: here */
+	struct half half[2]; /* by enum event_message */
+	__u32 held;	     /* requests without a record, a bit by transaction number */
+	__u64 shed_start;    /* of the last response's request, should it be counted here */
 	struct event_shed_key shed_key; /* its port is set from the first */
 	__u8 shed;			/* enum shed_state of it */
 	__u8 unused[3];

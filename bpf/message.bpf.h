@@ -100,30 +100,46 @@ static __always_inline void response_over(struct hit *hit, struct conn *c, bool 
 }
 
 /* A late request takes the response that waits for it to be counted here. */
-static __always_inline void shed_claim(struct conn *c, const struct part *p)
+static __always_inline void shed_claim(struct conn *c, const struct part *p, bool told)
 {
 	if (c->shed != SHED_UNCLAIMED || !message_is_late(c, p->seq))
 		return;
 	c->shed = SHED_PENDING;
 	c->shed_start = p->time;
+	c->unknown--;
+	c->dropped += told;
+}
+
+/* If its response came before it, and with a record, user space gives that up: nobody asked for it.
+ */
+static __always_inline void request_untold(struct conn *c, bool late)
+{
+	if (!late || c->shed) {
+		held_set(c, c->half[MESSAGE_REQUEST].count);
+		return;
+	}
+	count(COUNT_UNREAD);
+	c->counted++;
 }
 
 static __always_inline __u8 request_begin(struct hit *hit, struct conn *c, const struct part *p,
 					  int row, bool told)
 {
 	struct half *request = &c->half[MESSAGE_REQUEST];
+	bool late = message_is_late(c, p->seq);
 
-	shed_claim(c, p);
-	if (!line_owed(c) && !message_is_late(c, p->seq))
+	shed_claim(c, p, told);
+	if (!line_owed(c) && !late)
 		response_over(hit, c, true);
 	half_begin(request, p, row);
 	message_renumber(c, p->seq);
 	request->count++;
 	c->starts[request->count % STARTS] = p->time;
 	c->half[MESSAGE_RESPONSE].capturing = 0;
+	c->begun++;
 	count(COUNT_REQUESTS);
 	if (!told)
-		held_set(c, request->count);
+		request_untold(c, late);
 	return DATA_START | (c->tentative ? DATA_TENTATIVE : 0);
 }
 
@@ -161,6 +177,10 @@ static __always_inline void shed_begin(struct conn *c, const struct part *p, con
 	c->shed_key.row = c->half[MESSAGE_REQUEST].row;
 	c->shed_start = start ? start : p->time;
 	c->shed = owed ? SHED_PENDING : SHED_UNCLAIMED;
+	if (!owed)
+		c->unknown++;
+	else if (!(c->held & held_bit(c->half[MESSAGE_RESPONSE].count + 1)))
+		c->dropped++;
 }
 
 static __always_inline __u8 response_begin(struct hit *hit, struct conn *c, const struct part *p,
@@ -181,10 +201,8 @@ static __always_inline __u8 response_begin(struct hit *hit, struct conn *c, cons
 	response->count++;
 	if (told)
 		held_clear(c, response->count);
-	if (!owed) {
-		c->unpaired++;
+	if (!owed)
 		c->unpaired_ack = hit->ack;
-	}
 	return DATA_START | (owed ? 0 : DATA_UNPAIRED) | (hit->hole ? DATA_HOLE : 0);
 }
 
@@ -217,9 +235,9 @@ static __always_inline void message_fill(struct event_data *e, struct hit *hit, 
 	e->seq = p->seq;
 	e->ack = hit->ack;
 	e->moved = p->moved;
-	e->unused = 0;
+	e->dropped = c->dropped;
 	e->answered = kind == MESSAGE_REQUEST ? answered : h->count;
-	e->unpaired = c->unpaired;
+	e->unknown = c->unknown;
 	e->request_time =
 		behind < STARTS && !(flags & DATA_UNPAIRED) ? c->starts[h->count % STARTS] : 0;
 	e->request_bytes = behind || flags & DATA_UNPAIRED ? 0 : request->bytes;

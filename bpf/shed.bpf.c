@@ -8,7 +8,9 @@
  * Bucket bounds are those of the metrics, in rodata. The last one never ends a search: what lies
  * above all stands in the bucket behind them.
  */
-#include "shed.bpf.h"
+#include "line.bpf.h"
+
+#define SKIPPED_MAX 32 /* requests that wait at once */
 
 const volatile __u64 shed_bounds[SHED_BOUNDS] = {};
 static const volatile struct event_shed shed_nothing = {};
@@ -52,6 +54,27 @@ int shed_add(struct event_shed_key *key, __u64 start, __u64 first, __u64 end, __
 	times_add(&s->duration, start, end, n);
 	if (first)
 		times_add(&s->first_byte, start, first, n);
+	return 0;
+}
+
+int response_skip(struct conn *c, int but)
+{
+	struct half *response;
+	__s32 skipped;
+
+	if (!c)
+		return 0;
+	response = &c->half[MESSAGE_RESPONSE];
+	skipped = c->half[MESSAGE_REQUEST].count - response->count - but;
+	for (int i = 0; i < SKIPPED_MAX && i < skipped; i++) {
+		response->count++;
+		if (held_clear(c, response->count)) {
+			count(COUNT_UNREAD);
+			c->counted++;
+		} else {
+			c->unknown++;
+		}
+	}
 	return 0;
 }
 

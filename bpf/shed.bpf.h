@@ -33,12 +33,14 @@ static __always_inline void held_set(struct conn *c, __u32 txn)
 	c->held |= held_bit(txn);
 }
 
-/* It is open no more, or user space knows of it. */
-static __always_inline void held_clear(struct conn *c, __u32 txn)
+/* It is open no more, or user space knows of it. Returns whether it was held. */
+static __always_inline bool held_clear(struct conn *c, __u32 txn)
 {
-	if (c->held & held_bit(txn))
-		count(COUNT_SETTLED);
+	if (!(c->held & held_bit(txn)))
+		return false;
+	count(COUNT_SETTLED);
 	c->held &= ~held_bit(txn);
+	return true;
 }
 
 /* Counts the last response, if that is to be done here. */
@@ -51,6 +53,7 @@ static __always_inline void shed_settle(struct conn *c)
 		return;
 	c->shed = SHED_NONE;
 	held_clear(c, response->count);
+	c->counted += state == SHED_PENDING;
 	if (state == SHED_PENDING)
 		shed_add(&c->shed_key, c->shed_start, response->time, response->last, 1);
 	else

@@ -118,6 +118,23 @@ static void test_lengths(void **state)
 		}
 }
 
+/* What the kernel half was compiled with. */
+static void test_sizes(void **state)
+{
+	static const size_t sizes[KINDS] = {0, 104, 88, 56, 96, 56, 32};
+
+	(void)state;
+	for (unsigned kind = 0; kind < KINDS; kind++) {
+		for (size_t less = 0; sizes[kind] && less < 2; less++) {
+			struct intake in = start();
+
+			feed(&in, kind, sizes[kind] - less, 0);
+			assert_int_equal(in.malformed, less);
+			assert_int_equal(got.calls[kind], !less);
+		}
+	}
+}
+
 static void test_unknown_kinds(void **state)
 {
 	struct intake in = start();
@@ -161,9 +178,8 @@ static void test_captured_most(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lengths),
-		cmocka_unit_test(test_unknown_kinds),
-		cmocka_unit_test(test_captured),
+		cmocka_unit_test(test_lengths),	      cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_unknown_kinds), cmocka_unit_test(test_captured),
 		cmocka_unit_test(test_captured_most),
 	};
 

@@ -125,6 +125,28 @@ static void test_absent_fields(void **state)
 			    "\"request_bytes\":0,\"response_bytes\":0}");
 }
 
+/* A request without a record has neither path nor, sometimes, method. */
+static void test_message_without_path(void **state)
+{
+	struct request r = make("GET", "", 200);
+
+	(void)state;
+	assert_field(&r, "message", "GET 200 12.4ms");
+	assert_field(&r, "path", NULL);
+	assert_field(&r, "route", NULL);
+	r.error = REQUEST_ABORTED;
+	assert_field(&r, "message", "GET aborted 12.4ms");
+	r = make("GET", "", 0);
+	assert_field(&r, "message", "GET 12.4ms");
+	r = make("", "", 201);
+	assert_field(&r, "message", "_OTHER 201 12.4ms");
+	assert_field(&r, "method", "_OTHER");
+	r.error = REQUEST_ABORTED;
+	assert_field(&r, "message", "_OTHER aborted 12.4ms");
+	r = make("", "/a", 200);
+	assert_field(&r, "message", "_OTHER /a 200 12.4ms");
+}
+
 static void test_unknown_sizes(void **state)
 {
 	struct request r = make("GET", "/", 200);
@@ -259,10 +281,15 @@ static void test_longest_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_fields),    cmocka_unit_test(test_absent_fields),
-		cmocka_unit_test(test_unknown_sizes), cmocka_unit_test(test_levels),
-		cmocka_unit_test(test_message_times), cmocka_unit_test(test_peers),
-		cmocka_unit_test(test_hostile_bytes), cmocka_unit_test(test_longest_line),
+		cmocka_unit_test(test_all_fields),
+		cmocka_unit_test(test_absent_fields),
+		cmocka_unit_test(test_message_without_path),
+		cmocka_unit_test(test_unknown_sizes),
+		cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_message_times),
+		cmocka_unit_test(test_peers),
+		cmocka_unit_test(test_hostile_bytes),
+		cmocka_unit_test(test_longest_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

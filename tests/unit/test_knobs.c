@@ -153,6 +153,23 @@ static void test_token_bytes(void **state)
 		assert_int_equal(token[byte], !!strchr(tchar, byte));
 }
 
+/* The kernel half looks at all of them, so those beyond must not end a search. */
+static void test_bounds(void **state)
+{
+	uint64_t values[SHED_BOUNDS];
+	__u64 bounds[SHED_BOUNDS];
+
+	(void)state;
+	for (unsigned i = 0; i < SHED_BOUNDS; i++)
+		values[i] = 10 * (i + 1);
+	for (unsigned count = 0; count <= SHED_BOUNDS; count++) {
+		memset(bounds, 0xee, sizeof(bounds));
+		knobs_bounds(bounds, values, count);
+		for (unsigned i = 0; i < SHED_BOUNDS; i++)
+			assert_true(bounds[i] == (i < count ? values[i] : UINT64_MAX));
+	}
+}
+
 static void test_io_forms(void **state)
 {
 	__u8 forms[IO_CALLS] = {0};
@@ -168,6 +185,8 @@ static void test_io_forms(void **state)
 	assert_int_equal(forms[__NR_writev], IO_VECTOR);
 	assert_int_equal(forms[__NR_sendmsg], IO_MESSAGE);
 	assert_int_equal(forms[__NR_recvmsg], IO_MESSAGE);
+	assert_int_equal(forms[__NR_sendmmsg], IO_MESSAGES);
+	assert_int_equal(forms[__NR_recvmmsg], IO_MESSAGES);
 	assert_int_equal(forms[__NR_sendfile], IO_NO_BYTES);
 	assert_int_equal(forms[__NR_splice], IO_NO_BYTES);
 	assert_int_equal(forms[__NR_io_uring_enter], IO_URING);
@@ -181,9 +200,13 @@ static void test_io_forms(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_row_matches), cmocka_unit_test(test_near_misses),
-		cmocka_unit_test(test_row_fields),	  cmocka_unit_test(test_chains_are_short),
-		cmocka_unit_test(test_token_bytes),	  cmocka_unit_test(test_io_forms),
+		cmocka_unit_test(test_every_row_matches),
+		cmocka_unit_test(test_near_misses),
+		cmocka_unit_test(test_row_fields),
+		cmocka_unit_test(test_chains_are_short),
+		cmocka_unit_test(test_token_bytes),
+		cmocka_unit_test(test_io_forms),
+		cmocka_unit_test(test_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);

@@ -19,6 +19,9 @@ static void assert_refused(const char *line, const char *environment, const char
 
 #define SIZE	 "must be a power of two from 64KiB to 1GiB, such as 4MiB"
 #define DURATION "must be 0 or a duration such as 10m, 1h30m or 500ms"
+#define SLOW	 "must be a duration such as 500ms, 2s or 1m"
+#define SHARE	 "must be a share from 0 to 1 with at most six digits, such as 0.05"
+#define DETAIL	 "must be full, errors or metrics"
 #define LISTEN	 "must be ADDR:PORT, [v6]:PORT or :PORT with an IP address, such as 127.0.0.1:9435"
 #define SERVICE	 "must be PORT=NAME, such as 8000=backend, for at most 256 ports"
 #define UNKNOWN	 "unknown option; sonde --help lists them all"
@@ -56,6 +59,25 @@ static const char *const line_errors[][2] = {
 	{"--listen=[::x]:1", "--listen=[::x]:1: " LISTEN},
 	{"--listen=[::1:1", "--listen=[::1:1: " LISTEN},
 	{"--backend=magic", "--backend=magic: must be auto, sock, fexit or syscall"},
+	{"--detail=some", "--detail=some: " DETAIL},
+	{"--detail=Full", "--detail=Full: " DETAIL},
+	{"--detail=metric", "--detail=metric: " DETAIL},
+	{"--detail=0", "--detail=0: " DETAIL},
+	{"--detail=", "--detail: " DETAIL},
+	{"--detail", "--detail: needs a value, --detail=LEVEL"},
+	{"--log-slow=1", "--log-slow=1: " SLOW},
+	{"--log-slow=-1s", "--log-slow=-1s: " SLOW},
+	{"--log-slow=0.5s", "--log-slow=0.5s: " SLOW},
+	{"--log-slow=", "--log-slow: " SLOW},
+	{"--log-slow", "--log-slow: needs a value, --log-slow=DURATION"},
+	{"--log-sample=2", "--log-sample=2: " SHARE},
+	{"--log-sample=1.000001", "--log-sample=1.000001: " SHARE},
+	{"--log-sample=-0.1", "--log-sample=-0.1: " SHARE},
+	{"--log-sample=0.1234567", "--log-sample=0.1234567: " SHARE},
+	{"--log-sample=.5", "--log-sample=.5: " SHARE},
+	{"--log-sample=1.", "--log-sample=1.: " SHARE},
+	{"--log-sample=0.5.5", "--log-sample=0.5.5: " SHARE},
+	{"--log-sample=half", "--log-sample=half: " SHARE},
 	{"--log-level=loud", "--log-level=loud: must be debug, info, warn or error"},
 	{"--bpf-stats=perhaps", "--bpf-stats=perhaps: must be true or false"},
 	{"--service=backend", "--service=backend: " SERVICE},
@@ -78,7 +100,7 @@ static const char *const line_errors[][2] = {
 	{"--=x", "--: " UNKNOWN},
 	{"-x", "-x: " UNKNOWN},
 	{"-listen=:1", "-listen: unknown option; did you mean --listen?"},
-	{"--detail=full", "--detail: " UNKNOWN},
+	{"--detial=full", "--detial: unknown option; did you mean --detail?"},
 	{"chek", "chek: " COMMAND},
 	{"run check", "check: one command at a time, there is 'run' already"},
 	{"--ring-size=\x1b[0m", "--ring-size=?[0m: " SIZE},
@@ -97,6 +119,8 @@ static void test_errors_of_the_environment(void **state)
 	(void)state;
 	assert_refused("", "SONDE_SERIES_MAX=many",
 		       "SONDE_SERIES_MAX=many: must be a number from 1 to 1000000");
+	assert_refused("", "SONDE_DETAIL=none", "SONDE_DETAIL=none: " DETAIL);
+	assert_refused("", "SONDE_LOG_SLOW=2", "SONDE_LOG_SLOW=2: " SLOW);
 	assert_refused("", "SONDE_SERVICE=1=a,b", "SONDE_SERVICE=1=a,b: " SERVICE);
 	assert_refused("", "SONDE_CONFIG=/does/not/exist",
 		       "/does/not/exist: cannot read config file: No such file or directory");
@@ -130,9 +154,14 @@ static const char *const file_errors[][2] = {
 	{"{} x", ":1:4: not valid JSON: end of file expected near 'x'"},
 	{"[1]", ":1:1: must be a JSON object, such as {\"listen\": \":9435\"}"},
 	{"{\"node\": \"ring-size\",\n  \"ring-size\" : 3}", ":2:3: ring-size=3: " SIZE},
-	{"{\"ring-size\": 1.5}", ":1:2: ring-size: " SIZE},
+	{"{\"ring-size\": 1.5}", ":1:2: ring-size=1.5: " SIZE},
 	{"{\"series-max\": -1}", ":1:2: series-max=-1: must be a number from 1 to 1000000"},
 	{"{\"series-max\": true}", ":1:2: series-max: must be a number from 1 to 1000000"},
+	{"{\"detail\": \"less\"}", ":1:2: detail=less: " DETAIL},
+	{"{\"log-sample\": 1.5}", ":1:2: log-sample=1.5: " SHARE},
+	{"{\"detail\": 1}", ":1:2: detail: " DETAIL},
+	{"{\"log-slow\": 2}", ":1:2: log-slow=2: " SLOW},
+	{"{\"log-slow\": true}", ":1:2: log-slow: " SLOW},
 	{"{\"node\": 5}", ":1:2: node: must be a name"},
 	{"{\"bpf-stats\": 1}", ":1:2: bpf-stats: must be true or false"},
 	{"{\"nod\": \"x\"}", ":1:2: nod: unknown key; did you mean node?"},

@@ -2,6 +2,7 @@
 /*
  * Options: every row from every source, the order among the sources, commands, and the help text.
  */
+#include "event.h"
 #include "option_input.h"
 
 static void assert_parsed(struct options *o, struct input *in, const char *line,
@@ -23,6 +24,9 @@ static void test_defaults(void **state)
 	assert_string_equal(o.listen, "0.0.0.0:9435");
 	assert_null(o.config);
 	assert_string_equal(o.backend, "auto");
+	assert_int_equal(o.detail, DETAIL_FULL);
+	assert_int_equal(o.log_slow_ns, 1000000000);
+	assert_int_equal(o.log_sample, 1000000);
 	assert_int_equal(o.ring_size, 4 << 20);
 	assert_int_equal(o.capture_bytes, 1024);
 	assert_int_equal(o.series_max, 2000);
@@ -44,6 +48,9 @@ static void assert_all_set(const struct options *o)
 {
 	assert_string_equal(o->listen, "[::1]:80");
 	assert_string_equal(o->backend, "fexit");
+	assert_int_equal(o->detail, DETAIL_METRICS);
+	assert_int_equal(o->log_slow_ns, 250000000);
+	assert_int_equal(o->log_sample, 50000);
 	assert_int_equal(o->ring_size, 512 << 10);
 	assert_int_equal(o->capture_bytes, 4096);
 	assert_int_equal(o->series_max, 1);
@@ -65,19 +72,14 @@ static void assert_all_set(const struct options *o)
 static void test_every_row_on_the_line(void **state)
 {
 	static const char *const rows[][2] = {
-		{"--listen", "[::1]:80"},
-		{"--backend", "fexit"},
-		{"--ring-size", "512KiB"},
-		{"--capture-bytes", "4096"},
-		{"--series-max", "1"},
-		{"--routes-max", "7"},
-		{"--series-ttl", "1h30m"},
-		{"--connections-max", "64"},
-		{"--log-level", "error"},
-		{"--btf", "/x/btf"},
-		{"--node", "n1"},
-		{"--service", "8000=backend"},
-		{"--service", "65535=shop=x"},
+		{"--listen", "[::1]:80"},      {"--backend", "fexit"},
+		{"--detail", "metrics"},       {"--log-slow", "250ms"},
+		{"--log-sample", "0.05"},      {"--ring-size", "512KiB"},
+		{"--capture-bytes", "4096"},   {"--series-max", "1"},
+		{"--routes-max", "7"},	       {"--series-ttl", "1h30m"},
+		{"--connections-max", "64"},   {"--log-level", "error"},
+		{"--btf", "/x/btf"},	       {"--node", "n1"},
+		{"--service", "8000=backend"}, {"--service", "65535=shop=x"},
 	};
 	enum { ROWS = sizeof(rows) / sizeof(*rows) };
 	char joined[ROWS][64], *with_equals[ROWS + 3], *apart[2 * ROWS + 3];
@@ -106,6 +108,9 @@ static void test_every_row_in_the_environment(void **state)
 {
 	char *env[] = {"SONDE_LISTEN=[::1]:80",
 		       "SONDE_BACKEND=fexit",
+		       "SONDE_DETAIL=metrics",
+		       "SONDE_LOG_SLOW=250000us",
+		       "SONDE_LOG_SAMPLE=0.050000",
 		       "SONDE_RING_SIZE=524288",
 		       "SONDE_CAPTURE_BYTES=4096",
 		       "SONDE_SERIES_MAX=1",
@@ -143,7 +148,8 @@ static void test_every_row_in_the_file(void **state)
 	snprintf(line, sizeof(line), "--config %s", file_path);
 	for (size_t i = 0; i < 3; i++) {
 		snprintf(text, sizeof(text),
-			 "{\"listen\":\"[::1]:80\",\"backend\":\"fexit\",\"ring-size\":%s,"
+			 "{\"listen\":\"[::1]:80\",\"backend\":\"fexit\",\"detail\":\"metrics\","
+			 "\"log-slow\":\"250ms\",\"log-sample\":0.05,\"ring-size\":%s,"
 			 "\"capture-bytes\":\"4096\",\"series-max\":1,\"routes-max\":7,"
 			 "\"series-ttl\":\"1h30m\",\"connections-max\":64,\"log-level\":\"error\","
 			 "\"bpf-stats\":true,\"btf\":\"/x/btf\",\"node\":\"n1\",\"service\":%s}",
@@ -184,6 +190,44 @@ static void test_order_of_sources(void **state)
 	assert_parsed(&o, &in, "--series-max=1 --series-max=2", "SONDE_SERIES_MAX=many");
 	assert_int_equal(o.series_max, 2);
 	options_free(&o);
+}
+
+static void test_detail(void **state)
+{
+	static const char *const levels[] = {"full", "errors", "metrics"};
+	struct options o;
+	struct input in;
+	char line[64];
+
+	(void)state;
+	for (uint32_t level = DETAIL_FULL; level <= DETAIL_METRICS; level++) {
+		snprintf(line, sizeof(line), "--detail=%s --log-slow=0", levels[level]);
+		assert_parsed(&o, &in, line, "SONDE_DETAIL=errors SONDE_LOG_SLOW=1m");
+		assert_int_equal(o.detail, level);
+		assert_int_equal(o.log_slow_ns, 0);
+		options_free(&o);
+	}
+}
+
+static void test_log_sample(void **state)
+{
+	static const struct {
+		const char *line;
+		uint32_t millionths;
+	} cases[] = {
+		{"--log-sample=0", 0},	       {"--log-sample=1", 1000000},
+		{"--log-sample=0.000001", 1},  {"--log-sample=0.5", 500000},
+		{"--log-sample=1.0", 1000000}, {"--log-sample=0.999999", 999999},
+	};
+	struct options o;
+	struct input in;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		assert_parsed(&o, &in, cases[i].line, "");
+		assert_int_equal(o.log_sample, cases[i].millionths);
+		options_free(&o);
+	}
 }
 
 static void test_commands(void **state)
@@ -283,6 +327,8 @@ int main(void)
 		cmocka_unit_test(test_every_row_in_the_environment),
 		cmocka_unit_test(test_every_row_in_the_file),
 		cmocka_unit_test(test_order_of_sources),
+		cmocka_unit_test(test_detail),
+		cmocka_unit_test(test_log_sample),
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_help_has_every_row),
 		cmocka_unit_test(test_help_is_80_columns_wide),

@@ -17,8 +17,10 @@
 #include "out/selfstat.h"
 
 static const uint64_t kernel[COUNT_MAX] = {
-	[COUNT_RING_FULL] = 1, [COUNT_NO_STATE] = 2, [COUNT_UNREADABLE] = 3, [COUNT_TLS] = 4,
-	[COUNT_UNKNOWN] = 5,   [COUNT_IO_URING] = 6, [COUNT_LIFE_FULL] = 7, [COUNT_SHED_FULL] = 8, [COUNT_PIPELINED] = 9, [COUNT_CLOSES_LOST] = 10,
+	[COUNT_RING_FULL] = 1,	  [COUNT_NO_STATE] = 2,	 [COUNT_UNREADABLE] = 3,
+	[COUNT_TLS] = 4,	  [COUNT_UNKNOWN] = 5,	 [COUNT_IO_URING] = 6,
+	[COUNT_LIFE_FULL] = 7,	  [COUNT_SHED_FULL] = 8, [COUNT_PIPELINED] = 9,
+	[COUNT_CLOSES_LOST] = 10,
 };
 static const struct selfstat_program programs[] = {{"recv", true, 1500000000, 3},
 						   {"send", false, 0, 0}};
@@ -34,6 +36,7 @@ static const struct selfstat full = {
 	.kernel = kernel,
 	.log_lines = 17,
 	.log_lines_dropped = 18,
+	.log_lines_suppressed = 21,
 	.series = 19,
 	.series_overflows = 20,
 	.programs = programs,
@@ -81,6 +84,8 @@ static void test_values(void **state)
 		"sonde_ring_bytes 16",
 		"sonde_transactions_seen_total{protocol=\"http/1\"} 11",
 		"sonde_transactions_counted_total{protocol=\"http/1\"} 12",
+		"sonde_transactions_shed_total{protocol=\"http/1\"} 21",
+		"sonde_transactions_shed_total{protocol=\"tls\"} 0",
 		"sonde_transactions_open{protocol=\"http/1\"} 13",
 		"sonde_parse_errors_total{protocol=\"http/1\"} 14",
 		"sonde_parse_errors_total{protocol=\"tls\"} 0",
@@ -90,10 +95,14 @@ static void test_values(void **state)
 		"sonde_unseen_total{reason=\"tls\"} 4",
 		"sonde_unseen_total{reason=\"unknown_protocol\"} 5",
 		"sonde_unseen_total{reason=\"io_uring\"} 6",
+		"sonde_unseen_total{reason=\"pipelined\"} 9",
 		"sonde_records_lost_total{reason=\"ring_full\"} 1",
 		"sonde_records_lost_total{reason=\"process_table_full\"} 7",
+		"sonde_records_lost_total{reason=\"close\"} 10",
+		"sonde_shed_overflow_total 8",
 		"sonde_log_lines_total 17",
 		"sonde_log_lines_dropped_total 18",
+		"sonde_log_lines_suppressed_total 21",
 		"sonde_series 19",
 		"sonde_series_overflow_total 20",
 		"process_start_time_seconds 1700000000.25",
@@ -122,6 +131,10 @@ static void test_zero_from_the_start(void **state)
 	assert_line(text, "sonde_log_lines_dropped_total 0");
 	assert_line(text, "sonde_unseen_total{reason=\"tls\"} 0");
 	assert_line(text, "sonde_records_lost_total{reason=\"ring_full\"} 0");
+	assert_line(text, "sonde_unseen_total{reason=\"pipelined\"} 0");
+	assert_line(text, "sonde_records_lost_total{reason=\"close\"} 0");
+	assert_line(text, "sonde_shed_overflow_total 0");
+	assert_line(text, "sonde_log_lines_suppressed_total 0");
 	assert_line(text, "sonde_series_overflow_total 0");
 	assert_null(strstr(text, "sonde_backend{"));
 	free(text);
@@ -176,7 +189,8 @@ static void test_process(void **state)
 static void test_page(void **state)
 {
 	static const struct owner owner = {.id = 1, .service = {"<b>&'\"", 6}};
-	struct metrics *m = metrics_new(&(struct metrics_options){.series_max = 100, .routes_max = 10});
+	struct metrics *m =
+		metrics_new(&(struct metrics_options){.series_max = 100, .routes_max = 10});
 	struct page page = {"1.2.3<", "sock", true, m};
 	struct request r = {
 		.owner = &owner, .role = ROLE_SERVER, .status = 500, .start = 1, .end = 2500001};

@@ -45,7 +45,7 @@ struct answer {
 	uint64_t request_bytes;
 	uint32_t txn;
 	uint32_t seq, ack;
-	uint32_t answered, unpaired_count; /* as in the record */
+	uint32_t answered, dropped, unknown; /* as in the record */
 	uint32_t pid, tid;
 	uint8_t row;
 	bool unpaired;
@@ -60,8 +60,10 @@ struct conn {
 	struct exchange *answering;		   /* response begun, end not seen */
 	struct exchange *early; /* response that came before its request's record */
 	uint32_t early_ack;
-	uint32_t responses;	/* begun, as the kernel half numbers them */
-	uint32_t unpaired;	/* of them */
+	uint32_t dropped, unknown; /* as in the last record */
+	uint32_t to_drop;	/* of the exchanges that wait: the kernel half has counted them */
+	int32_t to_lose;	/* and nobody has counted these */
+	int32_t balance;	/* requests found less those counted or lost; see close_balance() */
 	uint32_t body_end;	/* position behind the last request's body */
 	enum msg_end body;	/* how the last request's ends; MSG_END_HERE: not known, or over */
 	bool body_expects;	/* its client may leave it out */
@@ -72,6 +74,7 @@ struct conn {
 	uint8_t role;
 	uint8_t protocol;
 	bool pipelined; /* the kernel's numbers are no guide any more */
+	bool homeless;	/* for some request there was no exchange */
 };
 
 struct flow {
@@ -118,14 +121,31 @@ static inline bool flow_close_owes(const struct event_close *e)
 	return !e->flags && e->held;
 }
 
+static inline void conn_found(struct flow *f, struct conn *c, int32_t n)
+{
+	f->stats.found[c->protocol] += n;
+	c->balance += n;
+}
+
+static inline void conn_lost(struct flow *f, struct conn *c, enum flow_lost reason, uint32_t n)
+{
+	f->stats.lost[c->protocol][reason] += n;
+	c->balance -= (int32_t)n;
+}
+
 /* match.c */
 struct exchange *match_request(struct flow *f, struct conn *c, const struct event_data *e);
 void match_filled(struct flow *f, struct conn *c, struct exchange *x); /* its head was parsed */
 /*
- * The kernel half has begun so many responses. Those that had no record it counted itself, except
- * unpaired ones: what waited for them is dropped, or lost.
+ * How far the kernel half has got. For responses that had no record, what waited for them is
+ * dropped, since it is counted there, or lost: see struct event_data.
  */
-void match_answered(struct flow *f, struct conn *c, uint32_t responses, uint32_t unpaired);
+struct answered {
+	uint32_t responses;
+	uint32_t dropped, unknown;
+	bool paired; /* not before a response that is DATA_UNPAIRED */
+};
+void match_answered(struct flow *f, struct conn *c, const struct answered *now);
 void match_answer(struct flow *f, struct conn *c, const struct answer *a); /* a response begins */
 struct str match_op(const struct conn *c, const struct answer *a); /* absent if nobody knows */
 void match_response(struct flow *f, struct conn *c, const struct msg *msg, const struct answer *a,

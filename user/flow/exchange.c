@@ -26,7 +26,7 @@ static void deliver(struct flow *f, struct conn *c, struct exchange *x, bool cou
 	struct request *r = &x->request;
 
 	if (!x->begun) {
-		f->stats.found[c->protocol]--; /* tentative, and nothing proved it */
+		conn_found(f, c, -1); /* tentative, and nothing proved it */
 		return;
 	}
 	r->local = c->local;
@@ -41,6 +41,7 @@ static void deliver(struct flow *f, struct conn *c, struct exchange *x, bool cou
 		(uint16_t)route_template(request_str(r, target), r->route, sizeof(r->route));
 	f->stats.open[c->protocol]--;
 	f->stats.counted[c->protocol] += counted;
+	c->balance -= counted;
 	f->options.done(f->options.ctx, r, counted);
 }
 

@@ -16,6 +16,7 @@ struct exchange *match_request(struct flow *f, struct conn *c, const struct even
 {
 	struct exchange *x = exchange_start(f, c, e->head.tgid, e->head.tid, e->txn, e->head.time);
 
+	c->homeless |= !x;
 	if (!x)
 		return NULL;
 	request_set(&x->request, op, proto_row_op(e->row));
@@ -163,37 +164,43 @@ static void drop(struct flow *f, struct conn *c, struct exchange *x)
 	exchange_free(f, x);
 }
 
-/* Where requests were pipelined only the number of responses is a guide, else their numbers are. */
-void match_answered(struct flow *f, struct conn *c, uint32_t responses, uint32_t unpaired)
+/*
+ * Requests that were pipelined in one read have that read's number. If one of their answers had no
+ * record, others may have been in the same write: then all with that number are over, unless the
+ * next answer is one that the kernel half can give no request.
+ */
+void match_answered(struct flow *f, struct conn *c, const struct answered *now)
 {
-	uint32_t untold = responses - c->responses, unknown = unpaired - c->unpaired;
+	bool gap;
 
-	c->responses = responses;
-	c->unpaired = unpaired;
-	if ((int32_t)untold <= 0)
-		return;
-	while (!c->pipelined && c->first && (int32_t)(responses - c->first->request.txn) >= 0) {
-		f->stats.lost[c->protocol][LOST_UNREAD] += unknown && c->first->begun;
-		f->stats.found[c->protocol] -= unknown && !c->first->begun;
-		unknown -= !!unknown;
+	c->to_drop += (uint16_t)(now->dropped - c->dropped);
+	c->to_lose += (int32_t)(now->unknown - c->unknown);
+	c->dropped = now->dropped;
+	c->unknown = now->unknown;
+	gap = c->pipelined && now->paired && (c->to_drop || c->to_lose > 0);
+	while ((gap || c->to_drop || c->to_lose > 0) && c->first &&
+	       (int32_t)(now->responses - c->first->request.txn) >= 0) {
+		if (c->to_drop) {
+			c->to_drop--;
+		} else {
+			conn_lost(f, c, LOST_UNREAD, c->first->begun);
+			c->to_lose -= c->to_lose > 0;
+		}
 		drop(f, c, queue_pop(c));
 	}
-	for (; c->pipelined && c->first && untold > 0; untold--, unknown -= !!unknown) {
-		f->stats.lost[c->protocol][LOST_UNREAD] += unknown && c->first->begun;
-		drop(f, c, queue_pop(c));
-	}
+	if (!c->first && c->pipelined)
+		c->to_drop = c->to_lose = 0;
 }
 
 void match_answer(struct flow *f, struct conn *c, const struct answer *a)
 {
 	match_finish(f, c);
 	early_drop(f, c);
-	match_answered(f, c, a->answered - 1, a->unpaired_count - a->unpaired);
-	c->responses = a->answered;
-	c->unpaired = a->unpaired_count;
+	match_answered(f, c,
+		       &(struct answered){a->answered - 1, a->dropped, a->unknown, !a->unpaired});
 	/* what answered all but the last one was never seen */
 	while (a->hole && c->first && c->first->next) {
-		f->stats.lost[c->protocol][LOST_UNREAD]++;
+		conn_lost(f, c, LOST_UNREAD, 1);
 		drop(f, c, queue_pop(c));
 	}
 }
@@ -229,8 +236,8 @@ static struct exchange *answered(struct flow *f, struct conn *c, const struct an
 			   a->request_time ? a->request_time : a->time);
 	if (x)
 		request_set(&x->request, op, match_op(c, a));
-	else
-		f->stats.lost[c->protocol][LOST_EVICTED]++;
+	else if (!a->unpaired)
+		conn_lost(f, c, LOST_EVICTED, 1);
 	return x;
 }
 
@@ -298,8 +305,6 @@ void match_body(struct flow *f, struct conn *c, const struct event_data *e)
 {
 	struct exchange *x = c->answering;
 
-	c->responses = e->answered;
-	c->unpaired = e->unpaired;
 	/* the kernel half began to count anew, under the next number */
 	x->response_base = 0 - x->response_moved;
 	x->response_txn = e->txn;
@@ -323,7 +328,7 @@ static void close_untold(struct flow *f, struct conn *c, const struct event_clos
 	uint32_t untold = flow_close_owes(e) ? e->held : 0;
 
 	if (c->pipelined) {
-		f->stats.lost[c->protocol][LOST_UNREAD] += untold;
+		conn_lost(f, c, LOST_UNREAD, untold);
 		return;
 	}
 	for (; untold; untold--) {
@@ -331,7 +336,7 @@ static void close_untold(struct flow *f, struct conn *c, const struct event_clos
 						    e->request_time);
 
 		if (!x) {
-			f->stats.lost[c->protocol][LOST_EVICTED] += untold;
+			conn_lost(f, c, LOST_EVICTED, untold);
 			return;
 		}
 		request_set(&x->request, op, proto_row_op(e->row));
@@ -341,21 +346,39 @@ static void close_untold(struct flow *f, struct conn *c, const struct event_clos
 	}
 }
 
-/* The kernel half has counted them, but not those that it has not seen. */
+/* The kernel half has counted what it has seen; what had no record is not here. */
 static void close_shed(struct flow *f, struct conn *c, const struct event_close *e)
 {
-	uint32_t owed = e->requests - e->responses;
+	int32_t told = (int32_t)(e->requests - e->responses - e->held);
 	struct exchange *x;
 
 	while ((x = queue_pop(c))) {
-		if (!x->begun || (int32_t)owed <= 0) {
-			f->stats.lost[c->protocol][LOST_UNREAD] += x->begun;
+		if (!x->begun || told <= 0) {
+			conn_lost(f, c, LOST_UNREAD, x->begun);
 			exchange_end(f, c, x, false);
 		} else {
 			drop(f, c, x);
-			owed--;
+			told--;
 		}
 	}
+}
+
+/*
+ * Everything that began on the connection is counted here or by the kernel half, or lost. Where
+ * requests were pipelined and some records are missing, what is left of that sum cannot be told
+ * apart any more; where there was no room for a request, it is what had no response later.
+ */
+static void close_balance(struct flow *f, struct conn *c, const struct event_close *e)
+{
+	uint32_t refuted = e->flags & CLOSE_TENTATIVE ? e->held : 0;
+	int32_t rest = (int32_t)(e->begun - e->counted - refuted) + c->balance;
+
+	if (rest > 0 && c->pipelined)
+		conn_lost(f, c, LOST_UNREAD, (uint32_t)rest);
+	else if (rest > 0 && c->homeless)
+		conn_lost(f, c, LOST_EVICTED, (uint32_t)rest);
+	else if (rest < 0 && c->pipelined)
+		conn_found(f, c, -rest);
 }
 
 void match_close(struct flow *f, struct conn *c, const struct event_close *e)
@@ -369,7 +392,7 @@ void match_close(struct flow *f, struct conn *c, const struct event_close *e)
 			x->request.error = REQUEST_ABORTED;
 	}
 	match_finish(f, c);
-	match_answered(f, c, e->responses, e->unpaired);
+	match_answered(f, c, &(struct answered){e->responses, e->dropped, e->unknown, true});
 	if (e->flags & CLOSE_SHED)
 		close_shed(f, c, e);
 	close_untold(f, c, e);
@@ -378,13 +401,14 @@ void match_close(struct flow *f, struct conn *c, const struct event_close *e)
 		bool unread =
 			(unseen || (c->pipelined && e->response_time)) && x->begun && !x->refused;
 
-		f->stats.lost[c->protocol][LOST_UNREAD] += unread;
-		f->stats.found[c->protocol] -= x->begun && x->refused;
+		conn_lost(f, c, LOST_UNREAD, unread);
+		conn_found(f, c, -(x->begun && x->refused));
 		x->request.error = REQUEST_ABORTED;
 		x->request.end = e->head.time;
 		exchange_end(f, c, x, !unread && !x->refused);
 	}
 	early_drop(f, c);
+	close_balance(f, c, e);
 }
 
 void match_forget(struct flow *f, struct conn *c)
@@ -393,7 +417,7 @@ void match_forget(struct flow *f, struct conn *c)
 
 	match_finish(f, c);
 	while ((x = queue_pop(c))) {
-		f->stats.lost[c->protocol][LOST_EVICTED] += x->begun;
+		conn_lost(f, c, LOST_EVICTED, x->begun);
 		exchange_end(f, c, x, false);
 	}
 	early_drop(f, c);

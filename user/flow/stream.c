@@ -86,7 +86,7 @@ static struct str requests(struct flow *f, struct conn *c, const struct event_da
 			return (struct str){0};
 		request_set(&(*x)->request, op, (struct str){0}); /* the row is of the first one */
 		c->pipelined = true;
-		f->stats.found[c->protocol]++;
+		conn_found(f, c, 1);
 	}
 }
 
@@ -125,7 +125,7 @@ static bool is_answer_body(const struct conn *c, const struct event_data *e)
 {
 	const struct exchange *x = c->answering;
 
-	return e->flags & DATA_UNPAIRED && x && !c->first &&
+	return e->flags & DATA_UNPAIRED && x && !c->first && e->txn == x->response_txn + 1 &&
 	       (x->end == MSG_END_LENGTH || x->end == MSG_END_MARK);
 }
 
@@ -138,10 +138,10 @@ void stream_request(struct flow *f, struct conn *c, const struct event_data *e, 
 		stream_cut(f, c, MESSAGE_REQUEST);
 		if ((int32_t)(e->txn - c->answer.txn) > 0) /* no late one that it answers */
 			stream_cut(f, c, MESSAGE_RESPONSE);
-		match_answered(f, c, e->answered, e->unpaired);
+		match_answered(f, c, &(struct answered){e->answered, e->dropped, e->unknown, true});
 		if (is_body(c, e)) {
 			c->pipelined = true; /* the kernel half has numbered it */
-			f->stats.found[c->protocol]--;
+			conn_found(f, c, -1);
 			return;
 		}
 		x = match_request(f, c, e);
@@ -239,7 +239,8 @@ void stream_response(struct flow *f, struct conn *c, const struct event_data *e,
 			.seq = e->seq,
 			.ack = e->ack,
 			.answered = e->answered,
-			.unpaired_count = e->unpaired,
+			.dropped = e->dropped,
+			.unknown = e->unknown,
 			.pid = e->head.tgid,
 			.tid = e->head.tid,
 			.row = e->row,
