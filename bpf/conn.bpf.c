@@ -74,17 +74,6 @@ static __always_inline void conn_claim(struct conn *c, const struct task_struct 
 		life_add(c->tgid, LIFE_OPENED_SERVER);
 }
 
-/*
- * Bytes that were read before this position and after the last hit: by splice, for which no hook
- * fires. An urgent byte, and the end of the stream, take a position of their own.
- */
-static __always_inline __s32 conn_hole(const struct conn *c, __u32 position)
-{
-	__s32 hole = position - c->position[DIR_IN];
-
-	return c->position[DIR_IN] && hole > 1 ? hole : 0;
-}
-
 /* Also where something was sent: a client that has read since is past the head of its request. */
 static __always_inline void conn_reached(struct hit *hit, struct conn *c, __u32 in)
 {
@@ -249,99 +238,6 @@ static __noinline bool conn_first(struct hit *hit, struct conn *c, __u16 port)
 		(s->message == MESSAGE_REQUEST) == (hit->dir == DIR_IN) ? ROLE_SERVER : ROLE_CLIENT;
 	c->shed_key.port = c->role == ROLE_SERVER ? port : 0;
 	return true;
-}
-
-static __always_inline void close_fill(struct event_close *e, const struct conn *c, __u64 now)
-{
-	const struct half *request = &c->half[MESSAGE_REQUEST];
-	const struct half *response = &c->half[MESSAGE_RESPONSE];
-
-	emit_head_of(&e->head, EVENT_CLOSE, now, c);
-	e->head.tgid = c->tgid; /* this may run in softirq, on anybody's back */
-	e->requests = request->count;
-	e->responses = response->count;
-	e->dropped = c->dropped;
-	e->unknown = c->unknown;
-	e->begun = c->begun;
-	e->counted = c->counted;
-	e->closer = c->closer;
-	e->row = request->row;
-	e->protocol = c->protocol;
-	e->flags = c->tentative ? CLOSE_TENTATIVE : 0;
-	e->held = __builtin_popcount(c->held);
-	e->request_time = request->time;
-	e->request_bytes = request->bytes;
-	e->response_time = response->last;
-	e->response_bytes = response->bytes;
-	e->tail = response->tail;
-}
-
-/* Requests that were only taken for ones, and of which nobody knows. */
-static __always_inline void close_held(struct conn *c)
-{
-	__u32 held = __builtin_popcount(c->held);
-
-	c->held = 0;
-	if (!held)
-		return;
-	count_by(COUNT_SETTLED, held);
-	if (c->tentative)
-		count_by(COUNT_REFUTED, held);
-}
-
-/* Counts what had no response; returns how many that were. */
-static __always_inline __u32 close_owed(struct conn *c, __u64 now)
-{
-	__u32 owed = c->half[MESSAGE_REQUEST].count - c->half[MESSAGE_RESPONSE].count;
-
-	if (c->closer == CLOSER_UNSEEN)
-		count_by(COUNT_UNREAD, owed);
-	else
-		shed_abort(c, now);
-	return owed;
-}
-
-/*
- * What had no response is told as aborted by this record. Should the ring have no room, it is
- * counted here, and the record waits in a table if user space knows of the connection.
- */
-void conn_close(struct conn *c)
-{
-	struct event_close e = {};
-	__u32 used;
-	__u64 now;
-
-	shed_settle(c);
-	if (!c->told && (c->tentative || !line_owed(c))) {
-		close_held(c);
-		return;
-	}
-	now = bpf_ktime_get_ns();
-	used = emit_used();
-	close_fill(&e, c, now);
-	if (bpf_ringbuf_output(&ring, &e, sizeof(e), emit_flags(now, used))) {
-		count(COUNT_RING_FULL);
-		e.flags |= CLOSE_SHED;
-		if (!c->tentative && line_owed(c))
-			e.counted += close_owed(c, now);
-		if (c->told && bpf_map_update_elem(&orphans, &c->id, &e, BPF_ANY))
-			count(COUNT_CLOSES_LOST);
-	}
-	close_held(c);
-	c->told = c->is_open = 0;
-}
-
-void conn_settle(struct conn *c, struct sock *sk)
-{
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-	__s32 hole = tcp && c->role ? conn_hole(c, tcp->copied_seq) : 0;
-
-	if (!hole || c->muted || c->tentative)
-		return;
-	if (c->role == ROLE_CLIENT && line_owed(c))
-		response_skip(c, 0);
-	else
-		c->half[line_kind(c, DIR_IN)].bytes += hole;
 }
 
 /*

@@ -26,4 +26,15 @@ void conn_close(struct conn *c) __attribute__((visibility("hidden")));
  * end. */
 int conn_end_read(struct sock *sk, int flags) __attribute__((visibility("hidden")));
 
+/*
+ * Bytes that were read before this position and after the last hit: by splice, for which no hook
+ * fires. An urgent byte, and the end of the stream, take a position of their own.
+ */
+static __always_inline __s32 conn_hole(const struct conn *c, __u32 position)
+{
+	__s32 hole = position - c->position[DIR_IN];
+
+	return c->position[DIR_IN] && hole > 1 ? hole : 0;
+}
+
 #endif

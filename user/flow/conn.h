@@ -104,6 +104,8 @@ struct exchange *exchange_start(struct flow *f, struct conn *c, uint32_t pid, ui
 void exchange_begin(struct flow *f, struct conn *c, struct exchange *x); /* the sink hears of it */
 /* It is over: counted says whether it is to be counted here. */
 void exchange_end(struct flow *f, struct conn *c, struct exchange *x, bool counted);
+/* The kernel half counts it. */
+void exchange_drop(struct flow *f, struct conn *c, struct exchange *x);
 struct exchange *queue_pop(struct conn *c); /* the oldest without a response; NULL: none */
 
 /* stream.c: takes bytes of heads, in pieces or whole, and hands messages to match.c */
@@ -156,7 +158,13 @@ void match_body(struct flow *f, struct conn *c, const struct event_data *e);
 /* Another response seems to begin: had the one under way come whole before it? */
 void match_passed(struct flow *f, struct conn *c, const struct event_data *e);
 void match_finish(struct flow *f, struct conn *c); /* the response under way is over */
-void match_close(struct flow *f, struct conn *c, const struct event_close *e);
-void match_forget(struct flow *f, struct conn *c); /* evicted: what is open is lost */
+
+/* Was this the last byte of the response? 0 no, 1 maybe, 2 surely. */
+int match_ended(const struct conn *c, const struct exchange *x, uint64_t tail);
+void match_early_drop(struct flow *f, struct conn *c); /* nobody asked for it */
+
+/* close.c */
+void close_take(struct flow *f, struct conn *c, const struct event_close *e);
+void close_forget(struct flow *f, struct conn *c); /* evicted: what is open is lost */
 
 #endif

@@ -53,6 +53,17 @@ void exchange_end(struct flow *f, struct conn *c, struct exchange *x, bool count
 	exchange_free(f, x);
 }
 
+void exchange_drop(struct flow *f, struct conn *c, struct exchange *x)
+{
+	if (x->begun) {
+		exchange_end(f, c, x, false);
+		return;
+	}
+	if (c->filling == x)
+		c->filling = NULL;
+	exchange_free(f, x);
+}
+
 struct exchange *queue_pop(struct conn *c)
 {
 	struct exchange *x = c->first;

@@ -17,7 +17,7 @@ static void conn_evicted(void *ctx, void *entry)
 
 	stream_cut(f, c, MESSAGE_REQUEST);
 	stream_cut(f, c, MESSAGE_RESPONSE);
-	match_forget(f, c);
+	close_forget(f, c);
 }
 
 struct flow *flow_new(const struct flow_options *options)
@@ -135,7 +135,7 @@ void flow_close(struct flow *f, const struct event_close *e)
 		return;
 	stream_cut(f, c, MESSAGE_REQUEST);
 	stream_cut(f, c, MESSAGE_RESPONSE);
-	match_close(f, c, e);
+	close_take(f, c, e);
 	table_remove(f->conns, c);
 }
 

@@ -48,8 +48,7 @@ static void wait_start(struct flow *f, struct conn *c)
 	f->waiting = c;
 }
 
-/* Was this the last byte of the response? 0 no, 1 maybe, 2 surely. */
-static int ended(const struct conn *c, const struct exchange *x, uint64_t tail)
+int match_ended(const struct conn *c, const struct exchange *x, uint64_t tail)
 {
 	char bytes[sizeof(tail)];
 	size_t skip = 0;
@@ -72,15 +71,7 @@ static int ended(const struct conn *c, const struct exchange *x, uint64_t tail)
 
 static bool complete(const struct conn *c, const struct exchange *x, uint64_t tail)
 {
-	return ended(c, x, tail) == 2;
-}
-
-/* A body that the close ends is whole unless that was a reset. */
-static bool is_cut(const struct conn *c, const struct exchange *x, const struct event_close *e)
-{
-	if (x->end == MSG_END_CLOSE)
-		return x->response_head && e->closer == CLOSER_RESET;
-	return !ended(c, x, e->tail);
+	return match_ended(c, x, tail) == 2;
 }
 
 /* What a response's head and record say, into the exchange that it answers. */
@@ -116,7 +107,7 @@ static void answering_start(struct flow *f, struct conn *c, struct exchange *x, 
 }
 
 /* Nobody asked for it. */
-static void early_drop(struct flow *f, struct conn *c)
+void match_early_drop(struct flow *f, struct conn *c)
 {
 	f->stats.unpaired[c->protocol] += !!c->early;
 	exchange_free(f, c->early);
@@ -131,7 +122,7 @@ void match_filled(struct flow *f, struct conn *c, struct exchange *x)
 	if (!early)
 		return;
 	if ((int32_t)(c->early_ack - x->seq) <= 0 || x != c->first) {
-		early_drop(f, c);
+		match_early_drop(f, c);
 		return;
 	}
 	c->early = NULL;
@@ -150,18 +141,6 @@ void match_filled(struct flow *f, struct conn *c, struct exchange *x)
 		request_set(&x->request, request_id, request_str(&early->request, request_id));
 	exchange_free(f, early);
 	answering_start(f, c, x, c->answer.tail);
-}
-
-/* The kernel half counts it. */
-static void drop(struct flow *f, struct conn *c, struct exchange *x)
-{
-	if (x->begun) {
-		exchange_end(f, c, x, false);
-		return;
-	}
-	if (c->filling == x)
-		c->filling = NULL;
-	exchange_free(f, x);
 }
 
 /*
@@ -186,7 +165,7 @@ void match_answered(struct flow *f, struct conn *c, const struct answered *now)
 			conn_lost(f, c, LOST_UNREAD, c->first->begun);
 			c->to_lose -= c->to_lose > 0;
 		}
-		drop(f, c, queue_pop(c));
+		exchange_drop(f, c, queue_pop(c));
 	}
 	if (!c->first && c->pipelined)
 		c->to_drop = c->to_lose = 0;
@@ -195,13 +174,13 @@ void match_answered(struct flow *f, struct conn *c, const struct answered *now)
 void match_answer(struct flow *f, struct conn *c, const struct answer *a)
 {
 	match_finish(f, c);
-	early_drop(f, c);
+	match_early_drop(f, c);
 	match_answered(f, c,
 		       &(struct answered){a->answered - 1, a->dropped, a->unknown, !a->unpaired});
 	/* what answered all but the last one was never seen */
 	while (a->hole && c->first && c->first->next) {
 		conn_lost(f, c, LOST_UNREAD, 1);
-		drop(f, c, queue_pop(c));
+		exchange_drop(f, c, queue_pop(c));
 	}
 }
 
@@ -253,7 +232,7 @@ void match_response(struct flow *f, struct conn *c, const struct msg *msg, const
 		return;
 	answer_fill(c, x, msg, a, consumed);
 	if (a->unpaired && !asked) {
-		early_drop(f, c);
+		match_early_drop(f, c);
 		c->early = x;
 		c->early_ack = a->ack;
 		return;
@@ -320,105 +299,4 @@ void match_finish(struct flow *f, struct conn *c)
 	wait_stop(c);
 	c->answering = NULL;
 	exchange_end(f, c, x, true);
-}
-
-/* Requests that nothing is left of but what the close says: they had no record, and no response. */
-static void close_untold(struct flow *f, struct conn *c, const struct event_close *e)
-{
-	uint32_t untold = flow_close_owes(e) ? e->held : 0;
-
-	if (c->pipelined) {
-		conn_lost(f, c, LOST_UNREAD, untold);
-		return;
-	}
-	for (; untold; untold--) {
-		struct exchange *x = exchange_start(f, c, e->head.tgid, e->head.tid, e->requests,
-						    e->request_time);
-
-		if (!x) {
-			conn_lost(f, c, LOST_EVICTED, untold);
-			return;
-		}
-		request_set(&x->request, op, proto_row_op(e->row));
-		exchange_begin(f, c, x);
-		*c->last = x;
-		c->last = &x->next;
-	}
-}
-
-/* The kernel half has counted what it has seen; what had no record is not here. */
-static void close_shed(struct flow *f, struct conn *c, const struct event_close *e)
-{
-	int32_t told = (int32_t)(e->requests - e->responses - e->held);
-	struct exchange *x;
-
-	while ((x = queue_pop(c))) {
-		if (!x->begun || told <= 0) {
-			conn_lost(f, c, LOST_UNREAD, x->begun);
-			exchange_end(f, c, x, false);
-		} else {
-			drop(f, c, x);
-			told--;
-		}
-	}
-}
-
-/*
- * Everything that began on the connection is counted here or by the kernel half, or lost. Where
- * requests were pipelined and some records are missing, what is left of that sum cannot be told
- * apart any more; where there was no room for a request, it is what had no response later.
- */
-static void close_balance(struct flow *f, struct conn *c, const struct event_close *e)
-{
-	uint32_t refuted = e->flags & CLOSE_TENTATIVE ? e->held : 0;
-	int32_t rest = (int32_t)(e->begun - e->counted - refuted) + c->balance;
-
-	if (rest > 0 && c->pipelined)
-		conn_lost(f, c, LOST_UNREAD, (uint32_t)rest);
-	else if (rest > 0 && c->homeless)
-		conn_lost(f, c, LOST_EVICTED, (uint32_t)rest);
-	else if (rest < 0 && c->pipelined)
-		conn_found(f, c, -rest);
-}
-
-void match_close(struct flow *f, struct conn *c, const struct event_close *e)
-{
-	bool unseen = e->closer == CLOSER_UNSEEN;
-	struct exchange *x = c->answering;
-
-	if (x && e->responses == x->response_txn) {
-		match_progress(f, c, e->response_time, e->response_bytes, e->tail);
-		if (c->answering && is_cut(c, x, e) && !unseen)
-			x->request.error = REQUEST_ABORTED;
-	}
-	match_finish(f, c);
-	match_answered(f, c, &(struct answered){e->responses, e->dropped, e->unknown, true});
-	if (e->flags & CLOSE_SHED)
-		close_shed(f, c, e);
-	close_untold(f, c, e);
-	/* a pipelined answer can begin where no hit did: then nothing is known of it */
-	while ((x = queue_pop(c))) {
-		bool unread =
-			(unseen || (c->pipelined && e->response_time)) && x->begun && !x->refused;
-
-		conn_lost(f, c, LOST_UNREAD, unread);
-		conn_found(f, c, -(x->begun && x->refused));
-		x->request.error = REQUEST_ABORTED;
-		x->request.end = e->head.time;
-		exchange_end(f, c, x, !unread && !x->refused);
-	}
-	early_drop(f, c);
-	close_balance(f, c, e);
-}
-
-void match_forget(struct flow *f, struct conn *c)
-{
-	struct exchange *x;
-
-	match_finish(f, c);
-	while ((x = queue_pop(c))) {
-		conn_lost(f, c, LOST_EVICTED, x->begun);
-		exchange_end(f, c, x, false);
-	}
-	early_drop(f, c);
 }
