@@ -87,6 +87,9 @@ void conn_close(struct conn *c)
 	}
 	close_held(c);
 	c->told = c->is_open = 0;
+	/* said once, whoever comes again */
+	c->half[MESSAGE_REQUEST].count = c->half[MESSAGE_RESPONSE].count;
+	c->begun = c->counted = 0;
 }
 
 void conn_settle(struct conn *c, struct sock *sk)

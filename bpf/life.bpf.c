@@ -3,6 +3,10 @@
  * Life of a TCP connection, the same in every backend: who opened it and how long that took, who
  * closed it first, and its end. A connection that carried nothing we know only moves counters.
  *
+ * The kernel skips a program that runs already on this processor, as when a softirq interrupts it
+ * and opens or ends another socket. So there are two of each: where one is skipped the other runs,
+ * and where both run the second finds nothing left to do.
+ *
  * State changes of accepted sockets and of finished handshakes run in softirq on somebody else's
  * back, so the process is never taken from there: a client's is noted when connect() begins, a
  * server's when it first moves bytes.
@@ -14,11 +18,20 @@
 
 #define IPPROTO_TCP 6
 
+/* Is this the first of the two programs that see the change? */
+static __always_inline bool life_is_new(struct conn *c, __u8 state)
+{
+	bool is_new = c->state != state;
+
+	c->state = state;
+	return is_new;
+}
+
 static __always_inline void life_connecting(struct sock *sk)
 {
 	struct conn *c = conn_make(sk);
 
-	if (!c)
+	if (!c || !life_is_new(c, TCP_SYN_SENT))
 		return;
 	c->tgid = bpf_get_current_pid_tgid() >> 32;
 	c->born = bpf_ktime_get_ns();
@@ -30,7 +43,7 @@ static __always_inline void life_established(struct sock *sk, int old_state)
 	__u64 now = bpf_ktime_get_ns();
 	struct tcp_sock *tcp;
 
-	if (!c)
+	if (!c || !life_is_new(c, TCP_ESTABLISHED))
 		return;
 	if (old_state == TCP_SYN_SENT && c->born) {
 		c->connect_time = now - c->born;
@@ -56,7 +69,7 @@ static __always_inline void life_closed(struct sock *sk, int old_state)
 {
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 
-	if (!c)
+	if (!c || !life_is_new(c, TCP_CLOSE))
 		return;
 	if (old_state == TCP_SYN_SENT)
 		life_add(c->tgid, LIFE_CONNECT_FAILED);
@@ -64,8 +77,7 @@ static __always_inline void life_closed(struct sock *sk, int old_state)
 		c->closer = CLOSER_RESET;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(sock_state, struct sock *sk, int old_state, int new_state)
+static __always_inline int life_changed(struct sock *sk, int old_state, int new_state)
 {
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
@@ -89,12 +101,23 @@ int BPF_PROG(sock_state, struct sock *sk, int old_state, int new_state)
 	return 0;
 }
 
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(sock_state, struct sock *sk, int old_state, int new_state)
+{
+	return life_changed(sk, old_state, new_state);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(sock_state_again, struct sock *sk, int old_state, int new_state)
+{
+	return life_changed(sk, old_state, new_state);
+}
+
 /*
  * Not at TCP_CLOSE: a reset can come back while a send is still under way, and the process may read
  * what had arrived before it. Here the last process has let go.
  */
-SEC("tp_btf/tcp_destroy_sock")
-int BPF_PROG(sock_destroyed, struct sock *sk)
+static __always_inline int life_destroyed(struct sock *sk)
 {
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 
@@ -103,6 +126,18 @@ int BPF_PROG(sock_destroyed, struct sock *sk)
 		conn_close(c);
 	}
 	return 0;
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(sock_destroyed, struct sock *sk)
+{
+	return life_destroyed(sk);
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(sock_destroyed_again, struct sock *sk)
+{
+	return life_destroyed(sk);
 }
 
 SEC("tp_btf/tcp_retransmit_skb")

@@ -71,7 +71,8 @@ struct conn {
 	__u64 shed_start;    /* of the last response's request, should it be counted here */
 	struct event_shed_key shed_key; /* its port is set from the first */
 	__u8 shed;			/* enum shed_state of it */
-	__u8 unused[3];
+	__u8 state;			/* of TCP, as last seen to change */
+	__u8 unused;
 	__u64 starts[STARTS]; /* of requests, by transaction number */
 	__u64 ended_bytes;    /* of the response that the last EVENT_END told of */
 	__u32 position[2];    /* by enum event_dir; unix sockets only */
