@@ -47,7 +47,7 @@ endif
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: always help run build install packages-build packages-check check lint unit live bench vmlinux clean
+.PHONY: always help run build install packages-build packages-check check lint unit live bench soak vmlinux clean
 
 help:
 	@echo 'make run      install what is missing, build, run the agent on this machine (asks for root)'
@@ -57,6 +57,7 @@ help:
 	@echo 'make lint     format, clang-tidy, cppcheck, shellcheck, arrows'
 	@echo 'make unit     unit and replay tests;  make live  tests on real traffic (root)'
 	@echo 'make bench    what the agent costs: paired runs without and with it (root)'
+	@echo 'make soak     20 minutes of churn, overload and kills (root); SECONDS=120 for less'
 	@echo 'make vmlinux  renew vmlinux/ from a kernel (BTF=FILE ARCH=x86|arm64)'
 	@echo 'make clean    V=1 shows commands'
 
@@ -137,6 +138,9 @@ live: build $(TOOLS)
 
 bench: build $(TOOLS)
 	@$(SUDO) tests/bench/run
+
+soak: build $(TOOLS)
+	@$(SUDO) tests/live/soak $(SECONDS)
 
 vmlinux:
 	$(call say,VMLINUX,vmlinux/$(ARCH).h)

@@ -19,7 +19,7 @@
 #include "chunks.h"
 
 static char request[] = "GET /bench/items/17 HTTP/1.1\r\nHost: localhost:8080\r\n"
-			      "User-Agent: sonde-bench\r\n\r\n";
+			"User-Agent: sonde-bench\r\n\r\n";
 static char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\n";
 static char body[] = "Hello, world\n";
 
