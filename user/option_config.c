@@ -102,6 +102,16 @@ static int unknown_key(const struct config *c, const char *key)
 	return option_error("%s: %s: unknown key; sonde --help lists them all", where, key);
 }
 
+/* As one writes it on the command line: no exponent, as few digits as say the same. */
+static void real_text(char *text, size_t size, double value)
+{
+	for (int digits = 0; digits < 18; digits++) {
+		snprintf(text, size, "%.*f", digits, value);
+		if (strtod(text, NULL) == value)
+			return;
+	}
+}
+
 /* The value as the command line would give it; NULL if this type says nothing for this row. */
 static const char *value_text(const struct option_row *row, const json_t *value, char *number,
 			      size_t size)
@@ -111,7 +121,7 @@ static const char *value_text(const struct option_row *row, const json_t *value,
 	if (json_is_boolean(value) && row->traits & OPTION_FLAG)
 		return json_is_true(value) ? "true" : "false";
 	if (json_is_real(value) && row->traits & OPTION_NUMBER) {
-		snprintf(number, size, "%.6g", json_real_value(value));
+		real_text(number, size, json_real_value(value));
 		return number;
 	}
 	if (!json_is_integer(value) || !(row->traits & OPTION_NUMBER))

@@ -230,6 +230,42 @@ static void test_log_sample(void **state)
 	}
 }
 
+/* In the file it is a number too, or text as on the command line. */
+static void test_log_sample_in_file(void **state)
+{
+	static const struct {
+		const char *value;
+		uint32_t millionths;
+	} cases[] = {
+		{"0", 0},
+		{"1", 1000000},
+		{"0.0", 0},
+		{"1.0", 1000000},
+		{"0.05", 50000},
+		{"5e-2", 50000},
+		{"0.000001", 1},
+		{"0.00005", 50},
+		{"0.1", 100000},
+		{"0.3", 300000},
+		{"0.999999", 999999},
+		{"0.123456", 123456},
+		{"\"0.25\"", 250000},
+	};
+	char text[64], line[128];
+	struct options o;
+	struct input in;
+
+	(void)state;
+	snprintf(line, sizeof(line), "--config %s", file_path);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		snprintf(text, sizeof(text), "{\"log-sample\": %s}", cases[i].value);
+		write_file(text);
+		assert_parsed(&o, &in, line, "");
+		assert_int_equal(o.log_sample, cases[i].millionths);
+		options_free(&o);
+	}
+}
+
 static void test_commands(void **state)
 {
 	static const struct {
@@ -329,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_order_of_sources),
 		cmocka_unit_test(test_detail),
 		cmocka_unit_test(test_log_sample),
+		cmocka_unit_test(test_log_sample_in_file),
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_help_has_every_row),
 		cmocka_unit_test(test_help_is_80_columns_wide),

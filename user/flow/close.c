@@ -42,14 +42,15 @@ static void close_untold(struct flow *f, struct conn *c, const struct event_clos
 	}
 }
 
-/* The kernel half has counted what it has seen; what had no record is not here. */
+/* The kernel half has counted what it has seen, once an answer has proved the first ones; what had
+ * no record is not here. */
 static void close_shed(struct flow *f, struct conn *c, const struct event_close *e)
 {
 	int32_t told = (int32_t)(e->requests - e->responses - e->held);
 	struct exchange *x;
 
 	while ((x = queue_pop(c))) {
-		if (!x->begun || told <= 0) {
+		if (e->flags & CLOSE_TENTATIVE || told <= 0) {
 			conn_lost(f, c, LOST_UNREAD, x->begun);
 			exchange_end(f, c, x, false);
 		} else {
@@ -69,6 +70,8 @@ static void close_balance(struct flow *f, struct conn *c, const struct event_clo
 	uint32_t refuted = e->flags & CLOSE_TENTATIVE ? e->held : 0;
 	int32_t rest = (int32_t)(e->begun - e->counted - refuted) + c->balance;
 
+	if (c->partial)
+		return;
 	if (rest > 0 && c->pipelined)
 		conn_lost(f, c, LOST_UNREAD, (uint32_t)rest);
 	else if (rest > 0 && c->homeless)

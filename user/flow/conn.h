@@ -75,6 +75,8 @@ struct conn {
 	uint8_t protocol;
 	bool pipelined; /* the kernel's numbers are no guide any more */
 	bool homeless;	/* for some request there was no exchange */
+	bool heard;	/* a record of a message has come */
+	bool partial; /* it was forgotten before that: what it carried then is not in the balance */
 };
 
 struct flow {
@@ -84,6 +86,7 @@ struct flow {
 	struct conn *waiting;
 	struct exchange *exchanges, *free_exchanges;
 	uint32_t exchanges_used, pieces_used;
+	bool forgotten; /* some connection was, before its end */
 	char *pieces;
 	struct piece *free_pieces;
 };

@@ -15,6 +15,7 @@ static void conn_evicted(void *ctx, void *entry)
 	struct flow *f = ctx;
 	struct conn *c = entry;
 
+	f->forgotten = true;
 	stream_cut(f, c, MESSAGE_REQUEST);
 	stream_cut(f, c, MESSAGE_RESPONSE);
 	close_forget(f, c);
@@ -100,12 +101,22 @@ void flow_open(struct flow *f, const struct event_open *e)
 	c->peer = addr(e->family, e->remote, e->remote_port);
 }
 
+/* Its first messages may have had no records, or have come before it was forgotten. */
+static void conn_hear(const struct flow *f, struct conn *c, const struct event_data *e)
+{
+	if (c->heard)
+		return;
+	c->heard = true;
+	c->partial = f->forgotten && (e->txn > 1 || e->message == MESSAGE_RESPONSE);
+}
+
 void flow_data(struct flow *f, const struct event_data *e, struct str bytes)
 {
 	struct conn *c = conn_get(f, &e->head, e->protocol);
 
 	if (!c || !protos[c->protocol]->parse)
 		return;
+	conn_hear(f, c, e);
 	if (e->message == MESSAGE_REQUEST)
 		stream_request(f, c, e, bytes);
 	else

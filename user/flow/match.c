@@ -12,10 +12,23 @@
 #include "flow/conn.h"
 #include "proto/rows.h"
 
+/* Where nothing waits, all that is yet to be dropped was of requests that are gone, unless it is
+ * the answer of this one, which came before it. */
+static void answered_forget(struct conn *c, const struct event_data *e)
+{
+	bool late = (int32_t)(e->answered - e->txn) >= 0;
+
+	if (c->first)
+		return;
+	c->to_drop = late && c->to_drop;
+	c->to_lose = 0;
+}
+
 struct exchange *match_request(struct flow *f, struct conn *c, const struct event_data *e)
 {
 	struct exchange *x = exchange_start(f, c, e->head.tgid, e->head.tid, e->txn, e->head.time);
 
+	answered_forget(c, e);
 	c->homeless |= !x;
 	if (!x)
 		return NULL;

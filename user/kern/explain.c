@@ -45,6 +45,12 @@ static bool lockdown_confidential(void)
 	return strstr(text, "[confidentiality]");
 }
 
+/* Where the main one is missing, the kernel is too old, whatever the verifier said first. */
+static bool has_tracepoint(const char *name)
+{
+	return libbpf_find_vmlinux_btf_id(name, BPF_TRACE_RAW_TP) > 0;
+}
+
 void kern_explain(int err, const char *btf, char *why, size_t why_size)
 {
 	struct utsname kernel = {0};
@@ -72,7 +78,7 @@ void kern_explain(int err, const char *btf, char *why, size_t why_size)
 			 "the kernel refused to load programs (%s): give the container "
 			 "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, or privileged: true",
 			 strerror(-err));
-	else if (err == -ESRCH || err == -ENOENT)
+	else if (err == -ESRCH || err == -ENOENT || !has_tracepoint("sock_send_length"))
 		snprintf(why, why_size,
 			 "kernel %s lacks a tracepoint that backend sock needs (kernel 6.3 and "
 			 "later "

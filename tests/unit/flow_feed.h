@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * flow/ under test: a sink that keeps what comes out, a progress table of one slot, and the kernel
+ * half's counters. One feed is one node. Each feed ends with the sum of the loss funnel: what was
+ * seen is counted by one side, or lost.
+ */
+#ifndef SONDE_TEST_FLOW_FEED_H
+#define SONDE_TEST_FLOW_FEED_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "flow/flow.h"
+#include "flow_kernel.h"
+
+#define STEP	      1000 /* ns between two records */
+#define SEEN_MAX      32
+#define CAPTURE_BYTES 256
+
+struct seen {
+	struct request request;
+	bool counted;
+};
+
+struct feed {
+	struct flow *flow;
+	uint64_t now;
+	unsigned begun, done, counted;
+	struct seen seen[SEEN_MAX]; /* the first ones */
+	struct event_progress progress;
+	bool lose;    /* records find no room in the ring */
+	bool inexact; /* no balance: the kernel half would not write such records, or room is short
+		       */
+	void (*check)(const struct request *r, bool counted); /* of each that is over */
+	struct kernel kernel;
+};
+
+static const struct owner *feed_begun(void *ctx, const struct request *r)
+{
+	static const struct owner owner = {.id = 7};
+	struct feed *f = ctx;
+
+	assert_non_null(r->proto);
+	f->begun++;
+	return &owner;
+}
+
+static void feed_done(void *ctx, const struct request *r, bool counted)
+{
+	struct feed *f = ctx;
+
+	assert_true(f->done < f->begun);
+	assert_int_equal(r->owner->id, 7);
+	if (f->check)
+		f->check(r, counted);
+	if (f->done < SEEN_MAX)
+		f->seen[f->done] = (struct seen){*r, counted};
+	f->done++;
+	f->counted += counted;
+}
+
+static bool feed_progress(void *ctx, uint64_t conn, struct event_progress *p)
+{
+	struct feed *f = ctx;
+
+	*p = f->progress;
+	return p->conn == conn;
+}
+
+static inline void feed_start(struct feed *f, uint32_t connections, uint32_t exchanges)
+{
+	*f = (struct feed){.now = 1000000};
+	f->flow = flow_new(&(struct flow_options){.connections_max = connections,
+						  .exchanges_max = exchanges,
+						  .capture_bytes = CAPTURE_BYTES,
+						  .begun = feed_begun,
+						  .done = feed_done,
+						  .progress = feed_progress,
+						  .ctx = f});
+	assert_non_null(f->flow);
+}
+
+static inline const struct flow_stats *feed_stats(const struct feed *f)
+{
+	return flow_stats(f->flow);
+}
+
+/* Of all transactions: seen, less what became of them; 0 once everything has been read. */
+static inline int64_t feed_missing(const struct feed *f)
+{
+	const struct flow_stats *s = feed_stats(f);
+	const struct kernel *k = &f->kernel;
+	int64_t seen = (int64_t)(k->begun - k->refuted) + s->found[PROTO_http1];
+	uint64_t known = s->counted[PROTO_http1] + k->shed + k->aborted + k->unread +
+			 s->open[PROTO_http1] + k->held - k->settled;
+
+	for (int reason = 0; reason < LOST_COUNT; reason++)
+		known += s->lost[PROTO_http1][reason];
+	return seen - (int64_t)known;
+}
+
+/* Closes that found no room reach the reader later. */
+static inline void feed_orphans(struct feed *f)
+{
+	for (unsigned i = 0; i < f->kernel.orphan_count; i++)
+		flow_close(f->flow, &f->kernel.orphans[i]);
+	f->kernel.orphan_count = 0;
+}
+
+/* Everything that began is over, was told once, and is counted, or lost, by one side. */
+static inline void feed_end(struct feed *f)
+{
+	feed_orphans(f);
+	if (!f->inexact)
+		assert_int_equal(feed_missing(f), 0);
+	assert_int_equal(f->begun, f->done);
+	assert_int_equal(feed_stats(f)->open[PROTO_http1], 0);
+	assert_int_equal(feed_stats(f)->counted[PROTO_http1], f->counted);
+	flow_free(f->flow);
+	f->flow = NULL;
+}
+
+/* A feed a test: setup and teardown of a group. */
+static inline int setup(void **state)
+{
+	static struct feed feed;
+
+	feed_start(&feed, 16, 16);
+	*state = &feed;
+	return 0;
+}
+
+static inline int teardown(void **state)
+{
+	feed_end(*state);
+	return 0;
+}
+
+static inline const struct request *seen(const struct feed *f, unsigned i)
+{
+	assert_true(i < f->done);
+	return &f->seen[i].request;
+}
+
+#define assert_str(view, text)                                              \
+	do {                                                                \
+		struct str view_ = (view);                                  \
+		assert_int_equal(view_.n, strlen(text));                    \
+		assert_memory_equal(view_.n ? view_.p : "", text, view_.n); \
+	} while (0)
+
+#define assert_request(f, i, method, path, code)                              \
+	do {                                                                  \
+		assert_true((i) < (f)->done && (f)->seen[i].counted);         \
+		assert_str(request_str(&(f)->seen[i].request, op), method);   \
+		assert_str(request_str(&(f)->seen[i].request, target), path); \
+		assert_int_equal((f)->seen[i].request.status, code);          \
+	} while (0)
+
+#endif
