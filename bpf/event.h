@@ -206,7 +206,7 @@ struct event_times {
 
 struct event_shed {
 	struct event_times duration;
-	struct event_times first_byte; /* of those that had one */
+	struct event_times first_byte; /* of servers' responses */
 };
 
 /*

@@ -131,10 +131,8 @@ __noinline int line_pipelined(struct hit *hit, struct conn *c, struct part *p)
 }
 
 /* One buffer of a hit; returns whether the next one may be part of the same head. */
-int line_part(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
+static __always_inline bool line_buffer(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
 {
-	if (!hit || !c || !p)
-		return false;
 	if (p->len > hit->moved - p->done)
 		p->len = hit->moved - p->done;
 	p->seq = hit->seq + p->done;
@@ -145,7 +143,13 @@ int line_part(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
 						: line_first_part(hit, c, p, kind);
 	if (p->fate == PART_OTHER || (p->fate == PART_TAKEN && !c->half[kind & 1].capturing))
 		return false;
-	return p->done < hit->moved && !hit->again && vector_part(hit, p, ++p->index);
+	return p->done < hit->moved && !hit->again;
+}
+
+/* The next buffer of a vectored call, out of line: most heads stand in the first. */
+int line_part(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
+{
+	return hit && c && p && vector_part(hit, p, ++p->index) && line_buffer(hit, c, p, kind);
 }
 
 /* No byte of the hit can be read. Does it begin what is due, and is that all that can be done? */
@@ -173,9 +177,10 @@ int line_moved(struct hit *hit, struct conn *c, int readable)
 	p.time = hit->now;
 	if (!readable && line_unread(hit, c, kind))
 		return 0;
-	for (int i = 0; readable && i < IO_FAR; i++)
-		if (!line_part(hit, c, &p, kind))
-			break;
+	if (readable && line_buffer(hit, c, &p, kind))
+		for (int i = 1; i < IO_FAR; i++)
+			if (!line_part(hit, c, &p, kind))
+				break;
 	for (int i = 0; p.next && i < PIPELINED_MAX; i++)
 		if (!line_pipelined(hit, c, &p))
 			break;

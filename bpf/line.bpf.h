@@ -32,9 +32,10 @@ struct part {
 	__u32 seq;
 	__u32 next;  /* bytes until a pipelined request that has to have a record of its own */
 	__u32 moved; /* by the hit from here on, in a message's first part; else 0 */
-	__u32 index; /* of the buffer */
 	__u32 done;  /* bytes of the hit before this part */
-	__u32 fate;  /* enum part_fate, of the parts so far */
+	__u8 index;  /* of the buffer */
+	__u8 fate;   /* enum part_fate, of the parts so far */
+	__u16 unused;
 };
 
 static __always_inline const volatile struct event_signature *signature(int row)

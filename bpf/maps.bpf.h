@@ -147,4 +147,13 @@ static __always_inline void count(__u32 counter)
 	count_by(counter, 1);
 }
 
+/* For a counter that only processes count, in the hooks of sends and receives. */
+static __always_inline void count_alone(__u32 counter)
+{
+	__u64 *n = bpf_map_lookup_elem(&counters, &counter);
+
+	if (n)
+		(*n)++;
+}
+
 #endif

@@ -145,26 +145,24 @@ static __always_inline __u32 message_capture(struct event_data *e, const struct 
 
 /* An error, slow already, or one that something else may follow in the same hit: even with little
  * detail it is told of. */
-static __always_inline bool response_is_bad(struct hit *hit, struct conn *c, const struct part *p)
+static __always_inline bool response_is_bad(struct hit *hit, struct conn *c, const struct window *w)
 {
 	__u64 start = line_owed(c) ? request_start(c) : 0;
-	struct window w;
 
 	if (start && hit->now - start >= slow_ns)
 		return true;
-	window_read(&w, p, c, hit->dir);
-	return w.byte[9] == '1' || (w.byte[9] >= '5' && w.byte[9] <= '9');
+	return w->byte[9] == '1' || (w->byte[9] >= '5' && w->byte[9] <= '9');
 }
 
-/* Is there to be a record of this part? */
-static __always_inline bool message_is_wanted(struct hit *hit, struct conn *c, const struct part *p,
-					      __u32 kind, bool start)
+/* Is there to be a record of this part? With less than full detail w holds a message's start. */
+static __always_inline bool message_is_wanted(struct hit *hit, struct conn *c, __u32 kind,
+					      bool start, const struct window *w)
 {
 	if (!start)
 		return c->half[kind & 1].capturing;
 	if (hit->detail == DETAIL_FULL)
 		return true;
-	return kind == MESSAGE_REQUEST ? hit->detail == DETAIL_ERRORS : response_is_bad(hit, c, p);
+	return kind == MESSAGE_REQUEST ? hit->detail == DETAIL_ERRORS : response_is_bad(hit, c, w);
 }
 
 /* The connection has not been told of: the hook has to do that first, and come back. */
@@ -184,7 +182,7 @@ static __always_inline bool message_must_wait(struct hit *hit, const struct conn
 static __always_inline int message_emit(struct hit *hit, struct conn *c, struct part *p, __u32 kind,
 					bool start, const __u32 class)
 {
-	bool wanted = message_is_wanted(hit, c, p, kind, start);
+	bool looked = start && hit->detail != DETAIL_FULL, wanted;
 	__u32 answered = c->half[MESSAGE_RESPONSE].count;
 	struct half *h = &c->half[kind & 1];
 	struct event_data *e = NULL;
@@ -192,6 +190,9 @@ static __always_inline int message_emit(struct hit *hit, struct conn *c, struct 
 	__u8 flags = 0;
 	__u32 n = 0;
 
+	if (looked)
+		window_read(&w, p, c, hit->dir);
+	wanted = message_is_wanted(hit, c, kind, start, &w);
 	if (wanted && message_must_wait(hit, c))
 		return PART_TAKEN;
 	if (wanted)
@@ -206,7 +207,7 @@ static __always_inline int message_emit(struct hit *hit, struct conn *c, struct 
 
 		if (e)
 			w = *(struct window *)e->bytes;
-		else
+		else if (!looked)
 			window_read(&w, p, c, hit->dir);
 		row = message_match(&w, h, kind);
 		if (row == ROW_NONE || (kind == MESSAGE_RESPONSE && message_is_interim(&w) &&

@@ -137,7 +137,7 @@ static __always_inline __u8 request_begin(struct hit *hit, struct conn *c, const
 	c->starts[request->count % STARTS] = p->time;
 	c->half[MESSAGE_RESPONSE].capturing = 0;
 	c->begun++;
-	count(COUNT_REQUESTS);
+	count_alone(COUNT_REQUESTS);
 	if (!told)
 		request_untold(c, late);
 	return DATA_START | (c->tentative ? DATA_TENTATIVE : 0);

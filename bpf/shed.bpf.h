@@ -15,7 +15,7 @@ enum shed_state {
 	SHED_UNCLAIMED = 2, /* the same, once the hook of its request has run */
 };
 
-/* shed.bpf.c: counts n alike. Times in ns; first 0: there was no response. */
+/* shed.bpf.c: counts n alike. Times in ns; first 0: its time is not wanted, or there was none. */
 int shed_add(struct event_shed_key *key, __u64 start, __u64 first, __u64 end, __u32 n);
 /* shed.bpf.c: counts what had no response when the connection ended. */
 int shed_abort(struct conn *c, __u64 now);
@@ -29,7 +29,7 @@ static __always_inline __u32 held_bit(__u32 txn)
 static __always_inline void held_set(struct conn *c, __u32 txn)
 {
 	if (!(c->held & held_bit(txn)))
-		count(COUNT_HELD);
+		count_alone(COUNT_HELD);
 	c->held |= held_bit(txn);
 }
 
@@ -55,7 +55,8 @@ static __always_inline void shed_settle(struct conn *c)
 	held_clear(c, response->count);
 	c->counted += state == SHED_PENDING;
 	if (state == SHED_PENDING)
-		shed_add(&c->shed_key, c->shed_start, response->time, response->last, 1);
+		shed_add(&c->shed_key, c->shed_start, c->role == ROLE_SERVER ? response->time : 0,
+			 response->last, 1);
 	else
 		count(COUNT_PIPELINED);
 }
