@@ -1,20 +1,43 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* What the hooks call. One core serves every backend. */
+/* Connections, for the path of a hit (hit.bpf.h) and for the life of sockets (life.bpf.c). */
 #ifndef SONDE_CONN_BPF_H
 #define SONDE_CONN_BPF_H
 
-#include "maps.bpf.h"
+#include "line.bpf.h"
 
-/*
- * `moved` bytes went through `sk` in direction `dir`, by the current task, in the system call that
- * is just ending (or unreadably, if there is none). flags: the call's MSG_* flags. Always 0.
- */
-int conn_moved(struct sock *sk, int moved, __u32 dir, int flags)
+#define AF_UNIX	    1
+#define AF_INET	    2
+#define AF_INET6    10
+#define SOCK_STREAM 1
+#define IPPROTO_TCP 6
+
+/* No two hits on one processor share a nanosecond. */
+static __always_inline __u64 conn_id(void)
+{
+	return bpf_ktime_get_ns() << 8 | (bpf_get_smp_processor_id() & 0xff);
+}
+
+/* State of a socket, made if absent (then the id is minted); NULL when it cannot be. */
+static __always_inline struct conn *conn_get(struct sock *sk)
+{
+	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!c)
+		count(COUNT_NO_STATE);
+	else if (!c->id)
+		c->id = conn_id();
+	return c;
+}
+
+/* Says what the connection is; once, and again every half hour. */
+void conn_open(struct hit *hit, struct conn *c, struct sock *sk, struct task_struct *task)
 	__attribute__((visibility("hidden")));
 
-/* State of a socket, made if absent (then `born` is set and the id minted); NULL when it cannot be.
- */
-struct conn *conn_make(struct sock *sk) __attribute__((visibility("hidden")));
+/* A socket that nothing is known of: is it ours, by what it begins with? */
+int conn_first(struct hit *hit, struct conn *c, __u16 port) __attribute__((visibility("hidden")));
+
+/* What moved is not known, and nobody will say. */
+void conn_unseen(struct conn *c) __attribute__((visibility("hidden")));
 
 /* Before its end: bytes that were read by splice since the last hit. TCP only. */
 void conn_settle(struct conn *c, struct sock *sk) __attribute__((visibility("hidden")));

@@ -232,12 +232,13 @@ enum event_counter {
 	COUNT_SHED_FULL =
 		8,	    /* transactions that found no place of their own in struct event_shed */
 	COUNT_HELD = 9,	    /* requests begun without a record */
-	COUNT_SETTLED = 10, /* of those: answered in a record, counted or gone */
+	COUNT_SETTLED = 10, /* of those: answered in a record, or counted */
 	COUNT_REFUTED = 11, /* of those: tentative, and nothing proved them */
 	COUNT_PIPELINED =
 		12, /* responses without a record to requests that were read with others */
 	COUNT_CLOSES_LOST = 13, /* closes that found no room even beside the ring */
 	COUNT_UNREAD = 14,	/* transactions whose response went by unseen, without a record */
+	COUNT_GONE = 15,	/* as COUNT_SETTLED, where softirq counts it too: with the close */
 	COUNT_MAX = 16,
 };
 

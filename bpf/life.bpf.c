@@ -16,8 +16,6 @@
 #include "life.bpf.h"
 #include <bpf/bpf_tracing.h>
 
-#define IPPROTO_TCP 6
-
 /* Is this the first of the two programs that see the change? */
 static __always_inline bool life_is_new(struct conn *c, __u8 state)
 {
@@ -29,7 +27,7 @@ static __always_inline bool life_is_new(struct conn *c, __u8 state)
 
 static __always_inline void life_connecting(struct sock *sk)
 {
-	struct conn *c = conn_make(sk);
+	struct conn *c = conn_get(sk);
 
 	if (!c || !life_is_new(c, TCP_SYN_SENT))
 		return;
@@ -39,7 +37,7 @@ static __always_inline void life_connecting(struct sock *sk)
 
 static __always_inline void life_established(struct sock *sk, int old_state)
 {
-	struct conn *c = conn_make(sk);
+	struct conn *c = conn_get(sk);
 	__u64 now = bpf_ktime_get_ns();
 	struct tcp_sock *tcp;
 

@@ -142,11 +142,6 @@ enum early_answer {
 int early_look(struct hit *hit, struct conn *c, struct part *p, __u32 kind);
 int early_begin(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int row);
 
-/* line.bpf.c: the hit's bytes are known (or, with readable 0, only counted); the connection has a
- * role. */
-int line_pipelined(struct hit *hit, struct conn *c, struct part *p);
-int line_moved(struct hit *hit, struct conn *c, int readable);
-
 #define TAIL_BYTES 8
 
 /* The last bytes of the first n of a buffer. The last byte stands on top, so a short tail is padded

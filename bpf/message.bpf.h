@@ -94,7 +94,7 @@ static __always_inline void half_begin(struct half *h, const struct part *p, int
 static __always_inline void response_over(struct hit *hit, struct conn *c, bool request_follows)
 {
 	if (c->shed)
-		shed_settle(c);
+		shed_settle(c, false);
 	else
 		message_end(hit, c, request_follows);
 }
@@ -200,7 +200,7 @@ static __always_inline __u8 response_begin(struct hit *hit, struct conn *c, cons
 	c->tentative = 0;
 	response->count++;
 	if (told)
-		held_clear(c, response->count);
+		held_clear(c, response->count, false);
 	if (!owed)
 		c->unpaired_ack = hit->ack;
 	return DATA_START | (owed ? 0 : DATA_UNPAIRED) | (hit->hole ? DATA_HOLE : 0);

@@ -68,7 +68,7 @@ int response_skip(struct conn *c, int but)
 	skipped = c->half[MESSAGE_REQUEST].count - response->count - but;
 	for (int i = 0; i < SKIPPED_MAX && i < skipped; i++) {
 		response->count++;
-		if (held_clear(c, response->count)) {
+		if (held_clear(c, response->count, true)) {
 			count(COUNT_UNREAD);
 			c->counted++;
 		} else {

@@ -4,7 +4,7 @@
  * system call, sendfile, splice or io_uring it came from (kernel 6.3). They
  * carry the socket and the result, and cost other system calls nothing.
  */
-#include "conn.bpf.h"
+#include "hit.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 SEC("tp_btf/sock_send_length")

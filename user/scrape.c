@@ -101,7 +101,8 @@ static void funnel(const struct scrape *s, struct selfstat *self, struct selfsta
 				(uint64_t)stats->found[i],
 			.counted = stats->counted[i],
 			.shed = s->shed[i],
-			.open = stats->open[i] + counters[COUNT_HELD] - counters[COUNT_SETTLED],
+			.open = stats->open[i] + counters[COUNT_HELD] - counters[COUNT_SETTLED] -
+				counters[COUNT_GONE],
 			.parse_errors = stats->parse_errors[i],
 		};
 		self->unpaired += stats->unpaired[i];
