@@ -26,12 +26,13 @@
 #define EVENT_REOPEN_NS (30ULL * 60 * 1000000000)
 
 enum event_kind {
-	EVENT_OPEN = 1,	 /* a connection carries a protocol we know */
-	EVENT_DATA = 2,	 /* bytes of a message's head */
-	EVENT_END = 3,	 /* how far a response got that took more than one hit */
-	EVENT_CLOSE = 4, /* a connection that had an EVENT_OPEN is gone */
-	EVENT_EXEC = 5,	 /* a process became another program */
-	EVENT_EXIT = 6,	 /* a process is gone */
+	EVENT_OPEN = 1,	     /* a connection carries a protocol we know */
+	EVENT_DATA = 2,	     /* bytes of a message's head */
+	EVENT_END = 3,	     /* how far a response got that took more than one hit */
+	EVENT_CLOSE = 4,     /* a connection that had an EVENT_OPEN is gone */
+	EVENT_EXEC = 5,	     /* a process became another program */
+	EVENT_EXIT = 6,	     /* a process is gone */
+	EVENT_WEBSOCKET = 7, /* how far a WebSocket connection has got; in the ring only its end */
 };
 
 enum event_role { ROLE_NONE = 0, ROLE_SERVER = 1, ROLE_CLIENT = 2 };
@@ -220,6 +221,49 @@ struct event_life {
 	__u64 uring_unread;   /* sends and receives through io_uring, not read */
 };
 
+/* Messages of a WebSocket connection, in the order of RFC 6455's opcodes. */
+enum event_websocket_type {
+	WEBSOCKET_TEXT = 0,
+	WEBSOCKET_BINARY = 1,
+	WEBSOCKET_CLOSE = 2,
+	WEBSOCKET_PING = 3,
+	WEBSOCKET_PONG = 4,
+	WEBSOCKET_TYPES = 5,
+};
+
+/* event_websocket.flags */
+enum {
+	WEBSOCKET_OVER = 1,	  /* the connection is gone, these are its last figures */
+	WEBSOCKET_RESUMED = 2,	  /* opened before the agent began: known by its frames */
+	WEBSOCKET_INVALID_IN = 4, /* a frame came that RFC 6455 forbids; its direction is not
+				     walked any further */
+	WEBSOCKET_INVALID_OUT = 8,
+};
+
+/*
+ * A WebSocket connection. Its figures stand with the socket and only grow: user space sweeps them
+ * and adds what is new. The end is a record in the ring, or waits beside it as a struct event_close
+ * does. Messages count once, when their last byte has moved; bytes are those of their payloads on
+ * the wire. Ping round trips are in struct event_shed, under the number of protocol websocket.
+ */
+struct event_websocket {
+	struct event_head head; /* time of the look, or of the end; tgid: whose connection it is */
+	__u8 remote[16];	/* as in struct event_open */
+	__u16 local_port;
+	__u16 remote_port;
+	__u16 family;
+	__u8 flags;			    /* WEBSOCKET_* */
+	__u8 closer;			    /* enum event_closer */
+	__u64 opened;			    /* last byte of the 101, or first frame seen */
+	__u64 messages[2][WEBSOCKET_TYPES]; /* by enum event_dir */
+	__u64 bytes[2][WEBSOCKET_TYPES];
+	__u64 unseen[2];     /* bytes that could not be walked */
+	__u64 undelivered;   /* written and never acknowledged; with WEBSOCKET_OVER */
+	__u16 close_code[2]; /* of the first close frame by enum event_dir; 1005: without code */
+	__u8 close_first;    /* 1 + the direction of the first close frame; 0: there was none */
+	__u8 unused[3];
+};
+
 enum event_counter {
 	COUNT_REQUESTS = 0,   /* requests that began */
 	COUNT_RING_FULL = 1,  /* records that found no room */
@@ -277,6 +321,7 @@ _Static_assert(sizeof(struct event_data) == 88, "event_data");
 _Static_assert(sizeof(struct event_end) == 56, "event_end");
 _Static_assert(sizeof(struct event_close) == 104, "event_close");
 _Static_assert(sizeof(struct event_shed_key) == 12, "event_shed_key");
+_Static_assert(sizeof(struct event_websocket) == 256, "event_websocket");
 _Static_assert(sizeof(struct event_exec) == 56, "event_exec");
 _Static_assert(sizeof(struct event_progress) == 64, "event_progress");
 _Static_assert(sizeof(struct event_signature) == 40, "event_signature");

@@ -15,11 +15,11 @@ bpf/event.h      ^<linux/types\.h>$
 bpf/             ^(event\.h|vmlinux\.h|[a-z0-9_]+\.bpf\.h|<bpf/bpf_[a-z_]+\.h>)$
 user/base/       ^(base/.*|<.*>)$
 user/proto/      ^((base|proto)/.*|<.*>)$
-user/flow/request.h ^(base/.*|event\.h|<.*>)$
+user/flow/(request|websocket)\.h$ ^(base/.*|flow/request\.h|event\.h|<.*>)$
 user/flow/       ^((base|proto|flow)/.*|event\.h|<.*>)$
 user/kern/       ^((base|kern)/.*|proto/(protos?|rows)\.h|event\.h|sonde\.skel\.h|<.*>)$
 user/who/        ^((base|who)/.*|flow/request\.h|proto/proto\.h|<.*>)$
-user/out/        ^((base|out)/.*|flow/request\.h|proto/proto\.h|<.*>)$
+user/out/        ^((base|out)/.*|flow/(request|websocket)\.h|proto/(proto|websocket)\.h|<.*>)$
 user/[a-z_]+\.[ch]$ .
 TABLE
 }

@@ -93,7 +93,7 @@ static void funnel(const struct scrape *s, struct selfstat *self, struct selfsta
 	const struct flow_stats *stats = flow_stats(s->flow);
 
 	for (int i = 0; i < PROTO_COUNT; i++) {
-		if (protos[i]->framing == PROTO_UNSEEN)
+		if (protos[i]->framing != PROTO_LINE)
 			continue;
 		rows[self->protocol_count++] = (struct selfstat_protocol){
 			.name = protos[i]->name,

@@ -25,6 +25,8 @@ struct owner {
 };
 
 enum request_error { REQUEST_OK = 0, REQUEST_ABORTED = 1 };
+/* Of a request that asked for a WebSocket. */
+enum request_handshake { HANDSHAKE_NONE = 0, HANDSHAKE_ACCEPTED = 1, HANDSHAKE_REFUSED = 2 };
 
 struct request_addr {
 	uint16_t family; /* AF_INET, AF_INET6, AF_UNIX, 0 unknown */
@@ -41,9 +43,10 @@ struct request {
 	uint32_t txn;
 	uint32_t pid;
 	uint32_t tid;
-	uint8_t role;	 /* enum event_role */
-	uint8_t error;	 /* enum request_error */
-	uint16_t status; /* 0: none was seen */
+	uint8_t role;	   /* enum event_role */
+	uint8_t error;	   /* enum request_error */
+	uint16_t status;   /* 0: none was seen */
+	uint8_t handshake; /* enum request_handshake */
 	const struct proto *proto;
 	const struct owner *owner;
 	struct request_addr local, peer;

@@ -61,7 +61,7 @@ struct signature {
 	const char *op;	 /* the operation that it proves, or NULL */
 };
 
-enum framing { PROTO_UNSEEN = 0, PROTO_LINE = 1 };
+enum framing { PROTO_UNSEEN = 0, PROTO_LINE = 1, PROTO_FRAMES = 2 };
 
 struct proto {
 	const char *name;   /* label `protocol`, log field `protocol`, e.g. "http/1" */

@@ -7,8 +7,9 @@
 
 extern const struct proto proto_http1;
 extern const struct proto proto_tls; /* recognised, not readable */
+extern const struct proto proto_websocket;
 
-#define PROTOS(row) row(http1) row(tls)
+#define PROTOS(row) row(http1) row(tls) row(websocket)
 
 enum proto_number {
 #define PROTO_NUMBER(name) PROTO_##name,
