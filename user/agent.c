@@ -26,6 +26,8 @@
 
 #define TICK_NS		 (50 * NS_PER_MS)
 #define HOUSEKEEPING_NS	 NS_PER_SECOND
+#define ROLL_NS		 (10 * NS_PER_SECOND)
+#define ROLL_MARGIN_NS	 NS_PER_SECOND /* a record is made before it stands in the ring */
 #define LOG_BUFFER_BYTES (1 << 20)
 #define READ_TURNS	 8 /* of kern_read(); then the endpoint and signals have theirs */
 #define EXCHANGES_MAX	 32768
@@ -41,6 +43,8 @@ struct agent {
 	struct clock clock;
 	uint64_t series_ttl_ns;
 	uint64_t drained; /* when the ring began to be read until it was empty, last */
+	uint64_t rolled;  /* time of the last roll call */
+	bool rolling;	  /* those that did not answer are not forgotten yet */
 	int error;	  /* that ended the loop */
 };
 
@@ -155,6 +159,28 @@ static void read_aside(struct agent *a)
 	kern_orphans(a->scrape.kern, &a->intake, a->drained);
 }
 
+static void connection_present(void *ctx, uint64_t conn)
+{
+	flow_present(((struct agent *)ctx)->scrape.flow, conn);
+}
+
+/* Forgets connections that ended unseen. They are asked for now, and looked at again when every
+ * record from before the question has been read. */
+static void roll_call(struct agent *a)
+{
+	uint64_t now = clock_monotonic();
+
+	if (a->rolling && a->drained > a->rolled) {
+		flow_absent(a->scrape.flow, a->rolled - ROLL_MARGIN_NS);
+		a->rolling = false;
+	}
+	if (now - a->rolled < ROLL_NS || a->rolling || now - a->drained > ROLL_MARGIN_NS / 2)
+		return;
+	flow_roll(a->scrape.flow);
+	a->rolled = now;
+	a->rolling = !kern_roll(a->scrape.kern, connection_present, a);
+}
+
 static void on_housekeeping(void *ctx)
 {
 	struct agent *a = ctx;
@@ -162,6 +188,7 @@ static void on_housekeeping(void *ctx)
 	clock_sync(&a->clock);
 	read_aside(a);
 	scrape_sums(&a->scrape);
+	roll_call(a);
 	flow_age(a->scrape.flow, clock_monotonic());
 	who_forget(a->scrape.who, clock_monotonic(), a->series_ttl_ns, owner_forgotten, a);
 	web_run(a->web);

@@ -114,14 +114,26 @@ struct sock_common {
 
 struct sock {
 	struct sock_common __sk_common;
+	u8 sk_shutdown;
 	u16 sk_type;
 	u16 sk_protocol;
 	struct socket *sk_socket;
 };
 
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__bpf_sk_storage_map {
+	struct bpf_iter_meta *meta;
+	struct sock *sk;
+	void *value;
+};
+
 struct tcp_sock {
 	u32 copied_seq;
 	u32 write_seq;
+	u32 snd_una;
 };
 
 enum kernel_constants {
@@ -150,6 +162,8 @@ enum kernel_constants {
 	TCP_FIN_WAIT1 = 4,
 	TCP_CLOSE = 7,
 	TCP_CLOSE_WAIT = 8,
+	TCP_LAST_ACK = 9,
+	TCP_CLOSING = 11,
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_HASH = 5,

@@ -76,6 +76,7 @@ struct sock {
 	struct socket *sk_socket;
 	u16 sk_protocol;
 	u16 sk_type;
+	u8 sk_shutdown;
 };
 
 struct socket {
@@ -98,6 +99,10 @@ struct io_kiocb {
 	io_req_flags_t flags;
 	struct async_poll *apoll;
 	void *async_data;
+};
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
 };
 
 struct io_poll {
@@ -124,6 +129,13 @@ struct io_async_msghdr {
 struct tcp_sock {
 	u32 copied_seq;
 	u32 write_seq;
+	u32 snd_una;
+};
+
+struct bpf_iter__bpf_sk_storage_map {
+	struct bpf_iter_meta *meta;
+	struct sock *sk;
+	void *value;
 };
 
 enum kernel_constants {
@@ -141,6 +153,8 @@ enum kernel_constants {
 	TCP_FIN_WAIT1 = 4,
 	TCP_CLOSE = 7,
 	TCP_CLOSE_WAIT = 8,
+	TCP_LAST_ACK = 9,
+	TCP_CLOSING = 11,
 	IORING_OP_READV = 1,
 	IORING_OP_WRITEV = 2,
 	IORING_OP_READ_FIXED = 4,

@@ -4,9 +4,11 @@
 import json
 import pathlib
 import re
+import socket
 import subprocess
 import time
 
+from crowd import connections
 from sonde_test import HERE, PYTHON, check, need, same, tally, until
 from test_nginx import start_nginx
 
@@ -110,3 +112,19 @@ def test_sigterm_under_load(live):
     check(wrk.poll() is None, "wrk ended before the agent")
     check(agent.out.read_bytes().endswith(b"}\n"), "the last line is not whole")
     until("the programs to go", lambda: not programs_loaded() & own)
+
+
+def test_end_that_nobody_reads(live):
+    """Of a unix socket no hook tells the end unless it is read: then a roll call finds out."""
+    agent = live.agent()
+    before = connections(agent.metrics())
+    ends = socket.socketpair()
+    ends[0].sendall(f"GET {live.prefix} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    ends[1].recv(1000)
+    ends[1].sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    ends[0].recv(1000)
+    until("both ends", lambda: connections(agent.metrics()) == before + 2)
+    for end in ends:
+        end.close()
+    until("the ends to be forgotten", lambda: connections(agent.metrics()) == before, 60)
+    agent.stop()

@@ -4,6 +4,7 @@
  * about: the connection was forgotten, its requests had no room, or nobody saw them. Pipelined
  * requests, which have no number of their own, must not be taken for those.
  */
+#include "base/table.h"
 #include "flow_records.h"
 
 #define GET   "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -50,6 +51,31 @@ static void start(struct feed *f, struct link *l)
 {
 	feed_start(f, 1, 4);
 	*l = link_open(f, 1, ROLE_SERVER);
+}
+
+/* A roll call: those that do not answer are gone, with what they had open. */
+static void test_absent(void **state)
+{
+	struct link l, rest;
+	struct feed f;
+
+	(void)state;
+	feed_start(&f, 4, 4);
+	l = link_open(&f, 1, ROLE_SERVER);
+	rest = link_open(&f, 2, ROLE_SERVER);
+	link_request(&f, &l, GET, 0);
+	link_request(&f, &rest, GET, 0);
+	flow_roll(f.flow);
+	flow_present(f.flow, rest.id);
+	flow_absent(f.flow, f.now + 1);
+	assert_int_equal(table_count(flow_table(f.flow)), 1);
+	assert_int_equal(lost(&f, LOST_EVICTED), 1);
+	link_response(&f, &rest, OK);
+	assert_int_equal(f.counted, 1);
+	flow_roll(f.flow);
+	flow_absent(f.flow, f.now); /* heard of since: it may have come after the question */
+	assert_int_equal(table_count(flow_table(f.flow)), 1);
+	feed_end(&f);
 }
 
 static void test_counted_before(void **state)
@@ -137,9 +163,8 @@ static void test_homeless_before(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_counted_before),
-		cmocka_unit_test(test_shed_before),
-		cmocka_unit_test(test_unknown_before),
+		cmocka_unit_test(test_absent),		cmocka_unit_test(test_counted_before),
+		cmocka_unit_test(test_shed_before),	cmocka_unit_test(test_unknown_before),
 		cmocka_unit_test(test_homeless_before),
 	};
 

@@ -71,6 +71,7 @@ struct conn {
 	struct exchange *filling; /* whose head stands in piece[MESSAGE_REQUEST] */
 	struct answer answer;	  /* of the head in piece[MESSAGE_RESPONSE] */
 	struct request_addr local, peer;
+	uint32_t present; /* the last roll call that it answered */
 	uint8_t role;
 	uint8_t protocol;
 	bool pipelined; /* the kernel's numbers are no guide any more */
@@ -87,6 +88,7 @@ struct flow {
 	struct exchange *exchanges, *free_exchanges;
 	uint32_t exchanges_used, pieces_used;
 	bool forgotten; /* some connection was, before its end */
+	uint32_t roll;	/* number of the last roll call */
 	char *pieces;
 	struct piece *free_pieces;
 };

@@ -10,15 +10,19 @@
 #include "base/table.h"
 #include "flow/conn.h"
 
-static void conn_evicted(void *ctx, void *entry)
+static void conn_forget(struct flow *f, struct conn *c)
 {
-	struct flow *f = ctx;
-	struct conn *c = entry;
-
-	f->forgotten = true;
 	stream_cut(f, c, MESSAGE_REQUEST);
 	stream_cut(f, c, MESSAGE_RESPONSE);
 	close_forget(f, c);
+}
+
+static void conn_evicted(void *ctx, void *entry)
+{
+	struct flow *f = ctx;
+
+	f->forgotten = true;
+	conn_forget(f, entry);
 }
 
 struct flow *flow_new(const struct flow_options *options)
@@ -171,6 +175,32 @@ void flow_age(struct flow *f, uint64_t now)
 
 	while ((c = table_oldest(f->conns)) && now > c->touched + FLOW_IDLE_NS) {
 		conn_evicted(f, c);
+		table_remove(f->conns, c);
+	}
+}
+
+void flow_roll(struct flow *f)
+{
+	f->roll++;
+}
+
+void flow_present(struct flow *f, uint64_t conn)
+{
+	struct conn *c = table_find(f->conns, &conn);
+
+	if (c)
+		c->present = f->roll;
+}
+
+void flow_absent(struct flow *f, uint64_t before)
+{
+	struct conn *c = table_oldest(f->conns), *next;
+
+	for (; c && c->touched < before; c = next) {
+		next = table_next(f->conns, c);
+		if (c->present == f->roll)
+			continue;
+		conn_forget(f, c);
 		table_remove(f->conns, c);
 	}
 }

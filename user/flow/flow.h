@@ -63,6 +63,15 @@ void flow_tick(struct flow *f);
 void flow_age(struct flow *f, uint64_t now);
 #define FLOW_IDLE_NS (2 * EVENT_REOPEN_NS)
 
+/*
+ * Roll call: flow_roll(), then flow_present() for each connection that still has its socket, then
+ * (when all records from before it have been taken) flow_absent(): those that did not answer and
+ * were last heard of before `before` are gone.
+ */
+void flow_roll(struct flow *f);
+void flow_present(struct flow *f, uint64_t conn);
+void flow_absent(struct flow *f, uint64_t before);
+
 const struct flow_stats *flow_stats(const struct flow *f);
 const struct table *flow_table(const struct flow *f); /* connections, for sonde_table_* */
 

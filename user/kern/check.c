@@ -27,6 +27,7 @@ static const struct {
 	{"sock_destroyed_again", "the same, where the kernel skips the first", true},
 	{"process_exec", "names of processes that live shortly", true},
 	{"process_exit", "forgetting processes that ended", true},
+	{"sweep_conns", "forgetting connections whose end no hook tells", false},
 	{"sock_retransmitted", "tcp_retransmits_total", false},
 	{"uring_file", "requests through io_uring", false},
 	{"uring_submit", "the same on registered files", false},
@@ -56,8 +57,8 @@ static int hook_try(const char *name, const struct kern_options *o)
 			       (__u8 *)skel->rodata->signature_of_byte);
 	if (!err)
 		err = sonde__load(skel);
-	if (!err) {
-		prog = bpf_object__find_program_by_name(skel->obj, name);
+	prog = bpf_object__find_program_by_name(skel->obj, name);
+	if (!err && !kern_program_sweeps(prog)) {
 		link = bpf_program__attach(prog);
 		err = link ? 0 : -errno;
 		bpf_link__destroy(link);

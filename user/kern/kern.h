@@ -74,6 +74,12 @@ void kern_shed(struct kern *k,
 void kern_orphans(struct kern *k, struct intake *intake, uint64_t before);
 
 /*
+ * Roll call: names every connection that is still there of those that had a record. 0, -ENOSYS if
+ * this kernel cannot, or -errno.
+ */
+int kern_roll(struct kern *k, void (*fn)(void *ctx, uint64_t conn), void *ctx);
+
+/*
  * `sonde check`: one line a finding on stdout: right, system, what was tried, what is lost without
  * it. Tries each program by itself. Returns 0 if the main job would work, else -errno of what
  * forbids it.

@@ -25,13 +25,13 @@ static const struct backend {
 
 #define BACKENDS (sizeof(backends) / sizeof(backends[0]))
 
-static const char *const optional[] = {"sock_retransmitted", "uring_file", "uring_submit",
-				       "uring_wait"};
+static const char *const optional[] = {"sweep_conns", "sock_retransmitted", "uring_file",
+				       "uring_submit", "uring_wait"};
 
 #define OPTIONAL (sizeof(optional) / sizeof(optional[0]))
 
 /* How many of them to try with: a kernel may be without io_uring. */
-static const size_t optional_tries[] = {OPTIONAL, 1, 0};
+static const size_t optional_tries[] = {OPTIONAL, 2, 1, 0};
 
 static bool listed(const char *name, const char *const *names, size_t n)
 {
@@ -82,7 +82,7 @@ static int attach_all(struct kern *k)
 	{
 		struct kern_program *p = &k->programs[k->program_count];
 
-		if (!bpf_program__autoload(prog))
+		if (!bpf_program__autoload(prog) || kern_program_sweeps(prog))
 			continue;
 		p->name = bpf_program__name(prog);
 		p->fd = bpf_program__fd(prog);
@@ -109,6 +109,7 @@ static int maps_open(struct kern *k)
 		return -errno;
 	k->processors = libbpf_num_possible_cpus();
 	k->counter_values = calloc((size_t)k->processors, sizeof(__u64));
+	kern_sweep_open(k, SWEEP_CONNS, k->skel->progs.sweep_conns, k->skel->maps.conns);
 	return k->counter_values ? kern_sums_open(k) : -ENOMEM;
 }
 
@@ -128,6 +129,7 @@ static void kern_close(struct kern *k)
 	if (k->progress)
 		munmap((void *)k->progress, PROGRESS_SLOTS * sizeof(struct event_progress));
 	kern_sums_close(k);
+	kern_sweeps_close(k);
 	free(k->counter_values);
 	sonde__destroy(k->skel);
 	k->ring = NULL;

@@ -18,6 +18,8 @@ struct kern_program {
 	struct bpf_link *link; /* NULL: an optional one that could not be attached */
 };
 
+enum kern_sweep { SWEEP_CONNS, KERN_SWEEPS };
+
 struct kern {
 	const char *backend;
 	struct sonde *skel;
@@ -27,6 +29,7 @@ struct kern {
 	struct intake *intake; /* while kern_read() runs */
 	int read_left;	       /* records that it may still take */
 	const volatile struct event_progress *progress;
+	struct bpf_link *sweeps[KERN_SWEEPS]; /* NULL: this kernel has none */
 	struct tally *life, *shed;
 	__u64 *counter_values;
 	int processors;
@@ -36,6 +39,15 @@ struct kern {
 /* sums.c */
 int kern_sums_open(struct kern *k);
 void kern_sums_close(struct kern *k);
+
+/* sweep.c */
+bool kern_program_sweeps(const struct bpf_program *program); /* is it one that is not attached? */
+void kern_sweep_open(struct kern *k, enum kern_sweep sweep, const struct bpf_program *program,
+		     const struct bpf_map *map);
+void kern_sweeps_close(struct kern *k);
+/* Rows of `row` bytes, one a socket. -ENOSYS without iterators, or -errno of the read. */
+int kern_sweep(struct kern *k, enum kern_sweep sweep, size_t row,
+	       void (*fn)(void *ctx, const void *row), void *ctx);
 
 /* read.c */
 int kern_ring_record(void *ctx, void *record, size_t size);
