@@ -97,7 +97,7 @@ void conn_settle(struct conn *c, struct sock *sk)
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 	__s32 hole = tcp && c->role ? conn_hole(c, tcp->copied_seq) : 0;
 
-	if (!hole || c->muted || c->tentative)
+	if (!hole || c->framing != CONN_LINE || c->tentative)
 		return;
 	if (c->role == ROLE_CLIENT && line_owed(c))
 		response_skip(c, 0);

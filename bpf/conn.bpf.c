@@ -10,6 +10,8 @@
  * body.
  */
 #include "conn.bpf.h"
+#include "ends.bpf.h"
+#include "frames.bpf.h"
 #include "life.bpf.h"
 #include "line.bpf.h"
 #include "shed.bpf.h"
@@ -29,50 +31,6 @@ __u64 woken_at = 0;
 
 #define MISSES_TO_MUTE 2 /* in each direction */
 
-static __always_inline void address(__u8 *to, const struct in6_addr *from)
-{
-	bpf_probe_read_kernel(to, 16, from);
-}
-
-static __always_inline bool is_mapped(const __u8 *ip)
-{
-	const __u64 *high = (const __u64 *)ip;
-
-	return !high[0] && *(const __u32 *)(ip + 8) == 0xffff0000;
-}
-
-static __always_inline void address_unmap(__u8 *ip)
-{
-	*(__u32 *)ip = *(__u32 *)(ip + 12);
-	*(__u32 *)(ip + 4) = 0;
-	*(__u64 *)(ip + 8) = 0;
-}
-
-static __always_inline void open_addresses(struct event_open *e, const struct sock *sk)
-{
-	const struct sock_common *s = &sk->__sk_common;
-
-	__builtin_memset(e->local, 0, 32);
-	e->family = s->skc_family;
-	e->local_port = e->remote_port = 0;
-	if (e->family == AF_UNIX)
-		return;
-	e->local_port = s->skc_num;
-	e->remote_port = __builtin_bswap16(s->skc_dport);
-	if (e->family == AF_INET) {
-		*(__u32 *)e->local = s->skc_rcv_saddr;
-		*(__u32 *)e->remote = s->skc_daddr;
-		return;
-	}
-	address(e->local, &s->skc_v6_rcv_saddr);
-	address(e->remote, &s->skc_v6_daddr);
-	if (is_mapped(e->local) && is_mapped(e->remote)) {
-		e->family = AF_INET;
-		address_unmap(e->local);
-		address_unmap(e->remote);
-	}
-}
-
 /* Once a connection and half an hour; tried again with its next hit if the ring was full. */
 void conn_open(struct hit *hit, struct conn *c, struct sock *sk, struct task_struct *task)
 {
@@ -82,7 +40,8 @@ void conn_open(struct hit *hit, struct conn *c, struct sock *sk, struct task_str
 		return;
 	c->opened = hit->now;
 	emit_head_of(&e->head, EVENT_OPEN, hit->now, c);
-	open_addresses(e, sk);
+	e->family = ends_of(sk, e->local, e->remote);
+	ports_of(sk, &e->local_port, &e->remote_port);
 	e->protocol = c->protocol;
 	e->born = c->born;
 	e->connect_time = c->connect_time;
@@ -94,7 +53,7 @@ void conn_open(struct hit *hit, struct conn *c, struct sock *sk, struct task_str
 
 static __always_inline void conn_mute(struct conn *c, __u32 why)
 {
-	c->muted = 1;
+	c->framing = CONN_MUTED;
 	count(why);
 }
 
@@ -184,6 +143,8 @@ int conn_end_read(struct sock *sk, int flags)
 	if (sk->__sk_common.skc_family != AF_UNIX || flags & MSG_PEEK)
 		return 0;
 	c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	if (c && c->framing == CONN_FRAMES)
+		frames_end(sk, CLOSER_PEER);
 	/* a client may have shut its side down and still wait for the answer */
 	if (c && c->half[MESSAGE_REQUEST].count == c->half[MESSAGE_RESPONSE].count) {
 		c->closer = CLOSER_PEER;

@@ -9,6 +9,7 @@
 
 #include "conn.bpf.h"
 #include "first.bpf.h"
+#include "frames.bpf.h"
 #include "life.bpf.h"
 #include "emit.bpf.h"
 
@@ -117,7 +118,7 @@ static __always_inline void line_body(struct hit *hit, struct conn *c, __u32 kin
 		return;
 	}
 	if (c->tentative && line_owed(c)) {
-		c->muted = 1;
+		c->framing = CONN_MUTED;
 		count(COUNT_UNKNOWN); /* the answer was not HTTP: neither was the question */
 		return;
 	}
@@ -182,12 +183,14 @@ static __always_inline int conn_moved(struct sock *sk, int moved, __u32 dir, int
 	if (task->flags & PF_KTHREAD || (__u32)task->tgid == agent_tgid)
 		return 0;
 	c = conn_get(sk);
-	if (!c || c->muted)
+	if (!c || c->framing == CONN_MUTED)
 		return 0;
 	conn_claim(c, task);
 	hit.now = bpf_ktime_get_ns();
 	conn_position(&hit, c, sk);
 	readable = !conn_discards(sk, dir, flags) && io_find(&hit, task, sk);
+	if (c->framing == CONN_FRAMES && frames_hit(&hit, c, sk, readable))
+		return 0;
 	if (hit.unseen) {
 		if (c->role)
 			conn_unseen(c);
@@ -195,6 +198,8 @@ static __always_inline int conn_moved(struct sock *sk, int moved, __u32 dir, int
 	}
 	if (!c->role && !readable)
 		return io_unseen(&hit, COUNT_UNREADABLE);
+	if (!c->role && !c->born && frames_first(&hit, c, sk))
+		return 0;
 	if (!c->role && !conn_first(&hit, c, sk->__sk_common.skc_num))
 		return 0;
 	if (detail != DETAIL_METRICS)
@@ -208,6 +213,8 @@ static __always_inline int conn_moved(struct sock *sk, int moved, __u32 dir, int
 			break;
 		conn_open(&hit, c, sk, task);
 	}
+	if (c->framing == CONN_UPGRADING)
+		frames_upgrade(&hit, c, sk, readable);
 	return 0;
 }
 

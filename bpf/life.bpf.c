@@ -13,6 +13,7 @@
  */
 #include "conn.bpf.h"
 #include "emit.bpf.h"
+#include "frames.bpf.h"
 #include "life.bpf.h"
 #include <bpf/bpf_tracing.h>
 
@@ -73,6 +74,8 @@ static __always_inline void life_closed(struct sock *sk, int old_state)
 		life_add(c->tgid, LIFE_CONNECT_FAILED);
 	if (old_state == TCP_ESTABLISHED && !c->closer)
 		c->closer = CLOSER_RESET;
+	if (c->framing == CONN_FRAMES)
+		frames_closed(sk, old_state);
 }
 
 static __always_inline int life_changed(struct sock *sk, int old_state, int new_state)
@@ -120,6 +123,8 @@ static __always_inline int life_destroyed(struct sock *sk)
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 
 	if (c) {
+		if (c->framing == CONN_FRAMES)
+			frames_end(sk, c->closer);
 		conn_settle(c, sk);
 		conn_close(c);
 	}

@@ -12,9 +12,13 @@
 #include <bpf/bpf_helpers.h>
 #include "event.h"
 
+#define frame_read(to, n, addr) bpf_probe_read_user(to, n, (const void *)(addr))
+#include "frame.bpf.h"
+
 extern const volatile __u32 agent_tgid;	   /* never traced */
 extern const volatile __u32 capture_bytes; /* of each head */
 extern const volatile __u64 ring_bytes;
+extern const volatile __u8 frames_protocol;	      /* number of protocol websocket in protos.h */
 extern const volatile __u32 detail;		      /* enum event_detail */
 extern const volatile __u64 slow_ns;		      /* a response that takes longer is told of */
 extern const volatile __u64 shed_bounds[SHED_BOUNDS]; /* upper ones; unused ones are the highest */
@@ -40,6 +44,14 @@ struct early {
 	__u64 word[4]; /* 16 bytes, and room for what is read behind them */
 };
 
+/* What is to be done with a connection's bytes. */
+enum conn_framing {
+	CONN_LINE = 0,	    /* not known yet, or lines: HTTP/1 */
+	CONN_MUTED = 1,	    /* not ours: one look-up and out */
+	CONN_FRAMES = 2,    /* see struct frames */
+	CONN_UPGRADING = 3, /* still lines; behind the head of the 101, frames */
+};
+
 #define STARTS 4 /* pipelined requests whose times are kept */
 
 /*
@@ -49,8 +61,8 @@ struct early {
  */
 struct conn {
 	__u64 id;
-	__u32 tgid; /* who connected or first used it */
-	__u8 muted; /* not ours: one look-up and out */
+	__u32 tgid;   /* who connected or first used it */
+	__u8 framing; /* enum conn_framing */
 	__u8 role;
 	__u8 protocol;
 	__u8 is_open;	/* EVENT_OPEN is out */
@@ -82,6 +94,39 @@ struct conn {
 	struct early early[2]; /* by enum event_dir */
 };
 
+#define PINGS 4 /* that may wait for their pong at once */
+
+struct ping {
+	__u64 payload; /* its first bytes */
+	__u64 time;    /* 0: none waits here */
+};
+
+/* A WebSocket connection, beside its struct conn. Each direction's thread writes its own half. */
+struct frames {
+	__u64 conn; /* its id */
+	__u64 opened;
+	__u64 undelivered;
+	__u32 tgid;
+	__u32 swept;	/* frames and more at the last sweep, see frames_progress() */
+	__u8 local[16]; /* as in struct event_open */
+	__u8 remote[16];
+	__u16 local_port;
+	__u16 remote_port;
+	__u16 family;
+	__u16 close_code[2]; /* by enum event_dir; 0: no close frame */
+	__u8 close_first;
+	__u8 role;	/* enum event_role */
+	__u8 tentative; /* the head of the 101 goes on, or too few frames have proved it */
+	__u8 flags;	/* WEBSOCKET_RESUMED */
+	__u8 over;	/* its end was told */
+	__u8 told;	/* to a sweep */
+	__u8 ping_next;
+	__u8 closed_here; /* by a reset that this end sent: it had unread bytes, or did not linger
+			   */
+	struct ping pings[PINGS];
+	struct frame_half half[2]; /* by enum event_dir */
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 << 20);
@@ -93,6 +138,13 @@ struct {
 	__type(key, int);
 	__type(value, struct conn);
 } conns __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct frames);
+} frames __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -110,6 +162,15 @@ struct {
 	__type(key, __u64);
 	__type(value, struct event_close);
 } orphans __weak SEC(".maps");
+
+/* Ends of WebSocket connections that found no room in the ring. Sized by the loader. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct event_websocket);
+} frame_orphans __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);

@@ -46,7 +46,7 @@ static __always_inline void message_tunnel(struct conn *c, const struct window *
 	bool connected = w->byte[9] == '2' && signature(c->half[MESSAGE_REQUEST].row)->tunnel;
 
 	if (kind == MESSAGE_RESPONSE && (switching || connected))
-		c->muted = 1;
+		c->framing = switching ? CONN_UPGRADING : CONN_MUTED;
 }
 
 /* message.bpf.c, global only so that the verifier looks at them once. */

@@ -14,8 +14,8 @@
 
 #include "kern/intake.h"
 
-#define KINDS	   8
-#define RECORD_MAX 256
+#define KINDS	   9
+#define RECORD_MAX 512
 
 static struct {
 	unsigned calls[KINDS];
@@ -57,6 +57,12 @@ static void on_close(void *ctx, const struct event_close *e)
 	take(EVENT_CLOSE, e, sizeof(*e), (struct str){0});
 }
 
+static void on_websocket(void *ctx, const struct event_websocket *e)
+{
+	assert_ptr_equal(ctx, &got);
+	take(EVENT_WEBSOCKET, e, sizeof(*e), (struct str){0});
+}
+
 static void on_exec(void *ctx, const struct event_exec *e, struct str args)
 {
 	assert_ptr_equal(ctx, &got);
@@ -70,16 +76,20 @@ static void on_exit_(void *ctx, const struct event_exit *e)
 }
 
 static const size_t fixed[KINDS] = {
-	[EVENT_OPEN] = sizeof(struct event_open), [EVENT_DATA] = sizeof(struct event_data),
-	[EVENT_END] = sizeof(struct event_end),	  [EVENT_CLOSE] = sizeof(struct event_close),
-	[EVENT_EXEC] = sizeof(struct event_exec), [EVENT_EXIT] = sizeof(struct event_exit),
+	[EVENT_OPEN] = sizeof(struct event_open),
+	[EVENT_DATA] = sizeof(struct event_data),
+	[EVENT_END] = sizeof(struct event_end),
+	[EVENT_CLOSE] = sizeof(struct event_close),
+	[EVENT_EXEC] = sizeof(struct event_exec),
+	[EVENT_EXIT] = sizeof(struct event_exit),
+	[EVENT_WEBSOCKET] = sizeof(struct event_websocket),
 };
 
 static struct intake start(void)
 {
 	memset(&got, 0, sizeof(got));
-	return (struct intake){
-		.handlers = {on_open, on_data, on_end, on_close, on_exec, on_exit_, &got}};
+	return (struct intake){.handlers = {on_open, on_data, on_end, on_close, on_websocket,
+					    on_exec, on_exit_, &got}};
 }
 
 /* The counted length of data and exec records stands where the kind says. */
@@ -121,7 +131,7 @@ static void test_lengths(void **state)
 /* What the kernel half was compiled with. */
 static void test_sizes(void **state)
 {
-	static const size_t sizes[KINDS] = {0, 104, 88, 56, 104, 56, 32};
+	static const size_t sizes[KINDS] = {0, 104, 88, 56, 104, 56, 32, 256};
 
 	(void)state;
 	for (unsigned kind = 0; kind < KINDS; kind++) {
@@ -141,9 +151,9 @@ static void test_unknown_kinds(void **state)
 
 	(void)state;
 	feed(&in, 0, RECORD_MAX, 0);
-	for (unsigned kind = EVENT_EXIT + 1; kind < 256; kind++)
+	for (unsigned kind = EVENT_WEBSOCKET + 1; kind < 256; kind++)
 		feed(&in, kind, RECORD_MAX, 0);
-	assert_int_equal(in.records, 256 - EVENT_EXIT);
+	assert_int_equal(in.records, 256 - EVENT_WEBSOCKET);
 	assert_int_equal(in.malformed, in.records);
 }
 

@@ -40,6 +40,12 @@ static void take_close(const struct intake_handlers *h, const void *record, size
 	h->close(h->ctx, record);
 }
 
+static void take_websocket(const struct intake_handlers *h, const void *record, size_t size)
+{
+	(void)size;
+	h->websocket(h->ctx, record);
+}
+
 static void take_exec(const struct intake_handlers *h, const void *record, size_t size)
 {
 	const struct event_exec *e = record;
@@ -63,6 +69,7 @@ static const struct {
 	[EVENT_CLOSE] = {sizeof(struct event_close), take_close},
 	[EVENT_EXEC] = {sizeof(struct event_exec), take_exec},
 	[EVENT_EXIT] = {sizeof(struct event_exit), take_exit},
+	[EVENT_WEBSOCKET] = {sizeof(struct event_websocket), take_websocket},
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))

@@ -15,6 +15,7 @@ struct intake_handlers {
 	void (*data)(void *ctx, const struct event_data *e, struct str bytes);
 	void (*end)(void *ctx, const struct event_end *e);
 	void (*close)(void *ctx, const struct event_close *e);
+	void (*websocket)(void *ctx, const struct event_websocket *e);
 	void (*exec)(void *ctx, const struct event_exec *e, struct str args);
 	void (*exit)(void *ctx, const struct event_exit *e);
 	void *ctx;

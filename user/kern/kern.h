@@ -74,6 +74,12 @@ void kern_shed(struct kern *k,
 void kern_orphans(struct kern *k, struct intake *intake, uint64_t before);
 
 /*
+ * Hands each WebSocket connection to the intake that has moved since the last call. 0, -ENOSYS if
+ * this kernel cannot (then there are only their ends), or -errno.
+ */
+int kern_websockets(struct kern *k, struct intake *intake);
+
+/*
  * Roll call: names every connection that is still there of those that had a record. 0, -ENOSYS if
  * this kernel cannot, or -errno.
  */

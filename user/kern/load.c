@@ -15,6 +15,7 @@
 
 #include "kern/object.h"
 #include "kern/knobs.h"
+#include "proto/protos.h"
 
 static const struct backend {
 	const char *name;
@@ -25,13 +26,13 @@ static const struct backend {
 
 #define BACKENDS (sizeof(backends) / sizeof(backends[0]))
 
-static const char *const optional[] = {"sweep_conns", "sock_retransmitted", "uring_file",
-				       "uring_submit", "uring_wait"};
+static const char *const optional[] = {"sweep_frames", "sweep_conns",  "sock_retransmitted",
+				       "uring_file",   "uring_submit", "uring_wait"};
 
 #define OPTIONAL (sizeof(optional) / sizeof(optional[0]))
 
 /* How many of them to try with: a kernel may be without io_uring. */
-static const size_t optional_tries[] = {OPTIONAL, 2, 1, 0};
+static const size_t optional_tries[] = {OPTIONAL, 3, 2, 0};
 
 static bool listed(const char *name, const char *const *names, size_t n)
 {
@@ -57,19 +58,22 @@ static bool wanted(const struct backend *mine, const char *program, size_t optio
 
 static int knobs_set(struct sonde *skel, const struct kern_options *o)
 {
+	uint32_t waiting;
+
 	skel->rodata->agent_tgid = (__u32)getpid();
 	skel->rodata->capture_bytes = o->capture_bytes;
 	skel->rodata->ring_bytes = o->ring_size;
 	skel->rodata->detail = o->detail;
 	skel->rodata->slow_ns = o->slow_ns;
+	skel->rodata->frames_protocol = PROTO_websocket;
 	knobs_bounds((__u64 *)skel->rodata->shed_bounds, o->bounds, o->bound_count);
 	knobs_io_forms((__u8 *)skel->rodata->io_forms);
 	knobs_token_bytes((__u8 *)skel->rodata->token_bytes);
 	bpf_map__set_max_entries(skel->maps.ring, o->ring_size);
 	/* connections that the reader knows, and those whose first record is still on its way */
-	bpf_map__set_max_entries(skel->maps.orphans,
-				 o->connections_max +
-					 o->ring_size / (uint32_t)sizeof(struct event_open));
+	waiting = o->connections_max + o->ring_size / (uint32_t)sizeof(struct event_open);
+	bpf_map__set_max_entries(skel->maps.orphans, waiting);
+	bpf_map__set_max_entries(skel->maps.frame_orphans, waiting);
 	return knobs_signatures((struct event_signature *)skel->rodata->signatures,
 				(__u8 *)skel->rodata->signature_of_byte);
 }
@@ -110,6 +114,7 @@ static int maps_open(struct kern *k)
 	k->processors = libbpf_num_possible_cpus();
 	k->counter_values = calloc((size_t)k->processors, sizeof(__u64));
 	kern_sweep_open(k, SWEEP_CONNS, k->skel->progs.sweep_conns, k->skel->maps.conns);
+	kern_sweep_open(k, SWEEP_FRAMES, k->skel->progs.sweep_frames, k->skel->maps.frames);
 	return k->counter_values ? kern_sums_open(k) : -ENOMEM;
 }
 

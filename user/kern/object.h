@@ -18,7 +18,7 @@ struct kern_program {
 	struct bpf_link *link; /* NULL: an optional one that could not be attached */
 };
 
-enum kern_sweep { SWEEP_CONNS, KERN_SWEEPS };
+enum kern_sweep { SWEEP_CONNS, SWEEP_FRAMES, KERN_SWEEPS };
 
 struct kern {
 	const char *backend;

@@ -13,7 +13,7 @@
 #include "kern/tally.h"
 #include "proto/protos.h"
 
-#define CHUNK	    256 /* closes fetched by one system call */
+#define CHUNK	    64 /* records fetched by one system call */
 #define WORDS(type) (sizeof(type) / sizeof(uint64_t))
 
 static struct tally *new_tally(const char *name, struct bpf_map *map, uint32_t processors)
@@ -108,25 +108,42 @@ void kern_shed(struct kern *k,
 	tally_give(k->shed, give_shed, &(struct shed_call){fn, ctx});
 }
 
-void kern_orphans(struct kern *k, struct intake *intake, uint64_t before)
+/* A record of a table beside the ring; they all begin with their head. */
+union orphan {
+	struct event_head head;
+	struct event_close close;
+	struct event_websocket websocket;
+};
+
+static void take_orphans(const struct bpf_map *map, struct intake *intake, uint64_t before)
 {
-	int fd = bpf_map__fd(k->skel->maps.orphans), err = 0;
-	struct event_close closes[CHUNK];
+	size_t size = bpf_map__value_size(map);
+	char records[CHUNK * sizeof(union orphan)];
+	int fd = bpf_map__fd(map), err = 0;
 	__u64 ids[CHUNK], at;
 	void *from = NULL;
 	__u32 count;
 
 	while (!err) {
 		count = CHUNK;
-		err = bpf_map_lookup_batch(fd, from, &at, ids, closes, &count, NULL);
+		err = bpf_map_lookup_batch(fd, from, &at, ids, records, &count, NULL);
 		if (err && err != -ENOENT) /* which is the end */
 			return;
 		for (__u32 i = 0; i < count; i++) {
-			if (closes[i].head.time >= before)
+			const struct event_head *head = (const void *)(records + i * size);
+
+			if (head->time >= before)
 				continue;
-			intake_record(intake, &closes[i], sizeof(closes[i]));
+			intake_record(intake, head, size);
 			bpf_map_delete_elem(fd, &ids[i]);
 		}
 		from = &at;
 	}
+}
+
+/* WebSocket's first: with its connection goes what is known of that. */
+void kern_orphans(struct kern *k, struct intake *intake, uint64_t before)
+{
+	take_orphans(k->skel->maps.frame_orphans, intake, before);
+	take_orphans(k->skel->maps.orphans, intake, before);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 
+#include "kern/intake.h"
 #include "kern/object.h"
 
 #define CHUNK_BYTES 32768 /* what the kernel fills at once */
@@ -88,4 +89,14 @@ int kern_roll(struct kern *k, void (*fn)(void *ctx, uint64_t conn), void *ctx)
 {
 	return kern_sweep(k, SWEEP_CONNS, sizeof(uint64_t), give_present,
 			  &(struct present_call){fn, ctx});
+}
+
+static void give_websocket(void *ctx, const void *row)
+{
+	intake_record(ctx, row, sizeof(struct event_websocket));
+}
+
+int kern_websockets(struct kern *k, struct intake *intake)
+{
+	return kern_sweep(k, SWEEP_FRAMES, sizeof(struct event_websocket), give_websocket, intake);
 }

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The walk through WebSocket frames (RFC 6455 section 5.2) of one direction of a connection. Bytes
+ * come a hit at a time and may be cut anywhere: of a frame's head what has come is kept, of its
+ * payload only the number of bytes that are still to come. Each step takes a head and what is there
+ * of its payload, so the steps of a hit are bounded by its bytes. Of control frames the first eight
+ * payload bytes are kept: a close code, and what tells a ping's pong.
+ *
+ * Bytes that nobody could read are payload as far as one is under way; past it the walk is lost,
+ * and tries again where the next hit begins, which mostly is a frame's begin. A frame that RFC 6455
+ * forbids stops the walk of a direction for good, unless it was lost before and has not walked
+ * FRAME_TRUSTED frames since: then it only was not a begin.
+ *
+ * Pure: whoever includes this defines frame_read(to, n, addr), 0 if it could. tests/unit has a
+ * twin.
+ */
+#ifndef SONDE_FRAME_BPF_H
+#define SONDE_FRAME_BPF_H
+
+#include "event.h"
+
+#define FRAME_HEAD_MAX	14 /* with four bytes of a mask, and eight of a length or of a payload */
+#define FRAME_PAYLOAD	8
+#define FRAME_TRUSTED	3
+#define FRAME_FIN	0x80
+#define FRAME_RSV1	0x40
+#define FRAME_RESERVED	0x30
+#define FRAME_MASKED	0x80
+#define FRAME_CONTROL	0x08
+#define FRAME_OPCODES	0x0707 /* a bit each: continuation, text, binary, close, ping, pong */
+#define MESSAGE_UNKNOWN 0x0f   /* there may be one under way, of a type that nobody saw */
+#define NO_CLOSE_CODE	1005
+
+#define frame_inline static inline __attribute__((always_inline))
+
+enum frame_state {
+	FRAME_WALKING = 0,
+	FRAME_HANDSHAKE = 1, /* the head of the 101 goes on */
+	FRAME_LOST = 2,	     /* a frame may begin with the next hit */
+	FRAME_STOPPED = 3,   /* it said what it must not say */
+};
+
+enum frame_step {
+	FRAME_OUT = 0,	/* no more can be done with these bytes */
+	FRAME_MORE = 1, /* go on */
+	FRAME_END = 2,	/* the last byte of a frame was among them; go on */
+};
+
+struct frame_half {
+	__u64 addr;   /* of the bytes that are still to be walked, of this hit */
+	__u64 left;   /* payload bytes of the current frame that are still to come */
+	__u64 length; /* of its payload; in a handshake: the last eight bytes, in lower case */
+	__u64 message_bytes; /* payload of the current message, frames before this one */
+	__u64 messages[WEBSOCKET_TYPES];
+	__u64 bytes[WEBSOCKET_TYPES];
+	__u64 unseen;
+	__u64 payload;	/* the first bytes of the last control frame's, not masked */
+	__u32 avail;	/* bytes at addr */
+	__u32 position; /* where the next hit should begin */
+	__u32 frames;	/* walked whole */
+	__u32 tail;	/* last four bytes of a handshake */
+	__u8 head[32];	/* of the current frame, as far as it has come; room for what is read behind
+			 */
+	__u8 head_n;
+	__u8 state;   /* enum frame_state */
+	__u8 first;   /* byte of the current frame: FIN, RSV, opcode */
+	__u8 message; /* opcode of the message that goes on; 0: none does */
+	__u8 trust;   /* frames since it was lost, at most FRAME_TRUSTED */
+	__u8 masked;  /* as all its frames have to be: FRAME_MASKED or 0 */
+	__u8 placed;  /* position is known */
+	__u8 unused;
+};
+
+/* n bytes went by, and nothing of them is known. */
+frame_inline void frame_lose(struct frame_half *h, __u32 n)
+{
+	if (h->state == FRAME_STOPPED || h->state == FRAME_HANDSHAKE) {
+		h->state = FRAME_STOPPED;
+		h->unseen += n;
+		return;
+	}
+	h->unseen += n + h->head_n + h->message_bytes + (h->length - h->left) * !!h->left;
+	h->state = FRAME_LOST;
+	h->left = h->message_bytes = 0;
+	h->message = MESSAGE_UNKNOWN;
+	h->trust = h->head_n = 0;
+}
+
+frame_inline __u32 frame_type(__u8 opcode)
+{
+	return opcode & FRAME_CONTROL ? opcode - 8 + WEBSOCKET_CLOSE : opcode - 1;
+}
+
+frame_inline void frame_count(struct frame_half *h, __u32 type, __u64 bytes)
+{
+	if (type >= WEBSOCKET_TYPES)
+		return;
+	h->messages[type]++;
+	h->bytes[type] += bytes;
+}
+
+/* Its last byte has moved. */
+frame_inline void frame_done(struct frame_half *h)
+{
+	__u8 opcode = h->first & 0x0f;
+
+	h->frames++;
+	if (h->trust < FRAME_TRUSTED)
+		h->trust++;
+	if (opcode & FRAME_CONTROL) {
+		frame_count(h, frame_type(opcode), h->length);
+		return;
+	}
+	if (opcode)
+		h->message = opcode;
+	h->message_bytes += h->length;
+	if (!(h->first & FRAME_FIN))
+		return;
+	if (h->message == MESSAGE_UNKNOWN)
+		h->unseen += h->message_bytes;
+	else
+		frame_count(h, frame_type(h->message), h->message_bytes);
+	h->message = 0;
+	h->message_bytes = 0;
+}
+
+/* Goes n <= avail bytes on in the current payload. */
+frame_inline int frame_pay(struct frame_half *h)
+{
+	__u32 n = h->left < h->avail ? (__u32)h->left : h->avail;
+
+	h->left -= n;
+	h->addr += n;
+	h->avail -= n;
+	if (h->left)
+		return FRAME_OUT;
+	frame_done(h);
+	return FRAME_END;
+}
+
+/* Bytes of a head, as far as n of them tell. More than n: so many have to come. */
+frame_inline __u32 frame_head_size(const __u8 *head, __u32 n)
+{
+	__u8 length = head[1] & 0x7f;
+	__u32 size = 2 + (head[1] & FRAME_MASKED ? 4 : 0);
+
+	if (n < 2)
+		return 2;
+	if (length == 126)
+		return size + 2;
+	if (length == 127)
+		return size + 8;
+	if (head[0] & FRAME_CONTROL)
+		size += length < FRAME_PAYLOAD ? length : FRAME_PAYLOAD;
+	return size;
+}
+
+frame_inline int frame_is_allowed(const struct frame_half *h, const __u8 *head)
+{
+	__u8 opcode = head[0] & 0x0f, length = head[1] & 0x7f;
+
+	if (head[0] & FRAME_RESERVED || (head[1] & FRAME_MASKED) != h->masked ||
+	    !(FRAME_OPCODES >> opcode & 1))
+		return 0;
+	if (opcode & FRAME_CONTROL)
+		return head[0] & FRAME_FIN && !(head[0] & FRAME_RSV1) && length < 126;
+	if (length == 127 && head[2] & 0x80)
+		return 0;
+	if (h->message == MESSAGE_UNKNOWN)
+		return 1;
+	return opcode ? !h->message : h->message && !(head[0] & FRAME_RSV1);
+}
+
+frame_inline __u64 frame_word(const __u8 *from)
+{
+	__u64 word;
+
+	__builtin_memcpy(&word, from, sizeof(word));
+	return word;
+}
+
+frame_inline __u64 frame_length(const __u8 *head)
+{
+	__u8 length = head[1] & 0x7f;
+
+	if (length == 126)
+		return (__u32)head[2] << 8 | head[3];
+	return length == 127 ? __builtin_bswap64(frame_word(head + 2)) : length;
+}
+
+/* A message begins where another one, of which the begin was not seen, may have been under way. */
+frame_inline void frame_restart(struct frame_half *h)
+{
+	if (!(h->first & 0x0f) || h->message != MESSAGE_UNKNOWN)
+		return;
+	h->unseen += h->message_bytes;
+	h->message_bytes = 0;
+}
+
+/* A head is there whole, and allowed. */
+frame_inline void frame_begin(struct frame_half *h)
+{
+	__u64 mask, room, key = 0;
+
+	h->first = h->head[0];
+	h->length = h->left = frame_length(h->head);
+	if (!(h->first & FRAME_CONTROL)) {
+		frame_restart(h);
+		return;
+	}
+	room = h->length < FRAME_PAYLOAD ? h->length : FRAME_PAYLOAD;
+	mask = room < FRAME_PAYLOAD ? (1ULL << (8 * room & 63)) - 1 : ~0ULL;
+	if (h->masked) {
+		key = frame_word(h->head + 2) & 0xffffffff;
+		key |= key << 32;
+	}
+	h->payload = (frame_word(h->head + (h->masked ? 6 : 2)) ^ key) & mask;
+	h->left -= room;
+}
+
+frame_inline int frame_refuse(struct frame_half *h, __u32 size)
+{
+	if (h->trust >= FRAME_TRUSTED)
+		h->state = FRAME_STOPPED;
+	frame_lose(h, h->avail + size);
+	h->avail = 0;
+	return FRAME_OUT;
+}
+
+frame_inline int frame_head(struct frame_half *h)
+{
+	__u32 had = h->head_n & 15, n = FRAME_HEAD_MAX - had, size;
+
+	if (n > h->avail)
+		n = h->avail;
+	if (frame_read(h->head + had, n & 15, h->addr)) {
+		frame_lose(h, h->avail);
+		h->avail = 0;
+		return FRAME_OUT;
+	}
+	size = frame_head_size(h->head, had + n);
+	if (had + n < size) {
+		h->head_n = had + n;
+		h->avail = 0;
+		return FRAME_OUT;
+	}
+	h->addr += size - had;
+	h->avail -= size - had;
+	h->head_n = 0;
+	if (!frame_is_allowed(h, h->head))
+		return frame_refuse(h, size);
+	frame_begin(h);
+	return frame_pay(h);
+}
+
+#define HANDSHAKE_CHUNK 16
+#define EBSOCKET	0x6562736f636b6574ULL /* "websocket", in any header of a 101 */
+#define CRLF_CRLF_BE	0x0d0a0d0a
+#define LF_LF		0x0a0a
+
+/* Looks for the end of the 101's head; it speaks WebSocket if it names it. */
+frame_inline int frame_handshake(struct frame_half *h)
+{
+	__u32 n = h->avail < HANDSHAKE_CHUNK ? h->avail : HANDSHAKE_CHUNK, k;
+	int ended = 0;
+
+	if (frame_read(h->head, n & 31, h->addr)) {
+		h->state = FRAME_STOPPED;
+		return FRAME_OUT;
+	}
+	for (k = 0; k < HANDSHAKE_CHUNK && k < n && !ended; k++) {
+		h->tail = h->tail << 8 | h->head[k];
+		h->length = h->length << 8 | h->head[k] | 0x20;
+		if (h->length == EBSOCKET)
+			h->trust = FRAME_TRUSTED;
+		ended = h->tail == CRLF_CRLF_BE || (h->tail & 0xffff) == LF_LF;
+	}
+	h->addr += k;
+	h->avail -= k;
+	if (!ended)
+		return FRAME_MORE;
+	h->length = 0;
+	h->state = h->trust ? FRAME_WALKING : FRAME_STOPPED;
+	return h->trust ? FRAME_MORE : FRAME_OUT;
+}
+
+frame_inline int frame_step(struct frame_half *h)
+{
+	if (!h->avail || h->state > FRAME_HANDSHAKE)
+		return FRAME_OUT;
+	if (h->state == FRAME_HANDSHAKE)
+		return frame_handshake(h);
+	return h->left ? frame_pay(h) : frame_head(h);
+}
+
+/* n bytes moved that cannot be read. */
+frame_inline void frame_skip(struct frame_half *h, __u32 n)
+{
+	if (h->state == FRAME_WALKING && h->left) {
+		h->avail = n;
+		frame_pay(h);
+		n = h->avail;
+		h->avail = 0;
+	}
+	if (n)
+		frame_lose(h, n);
+}
+
+/* A hit of `moved` bytes at position seq begins: is it where the last one ended? */
+frame_inline void frame_place(struct frame_half *h, __u32 seq, __u32 moved)
+{
+	__s32 hole = h->placed ? (__s32)(seq - h->position) : 0;
+
+	/* the stream's end has a position of its own, and may be read with the last bytes */
+	if (hole > 1)
+		frame_skip(h, (__u32)hole);
+	else if (hole < 0)
+		frame_lose(h, 0);
+	h->placed = 1;
+	h->position = seq + moved;
+	if (h->state == FRAME_LOST)
+		h->state = FRAME_WALKING;
+}
+
+/* The code in the payload of the close frame that was just walked. */
+frame_inline __u16 frame_close_code(const struct frame_half *h)
+{
+	return h->length < 2 ? NO_CLOSE_CODE : __builtin_bswap16((__u16)h->payload);
+}
+
+#endif

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * Framing `frames`: WebSocket connections. What a hit moves is walked buffer by buffer
+ * (frame.bpf.h); figures stand with the socket, where a sweep finds them, and no message makes a
+ * record. A connection begins behind the head of its 101, or tentatively with a hit that may be a
+ * frame, if it is older than the agent: frames that end with their hits, in both directions, prove
+ * it.
+ *
+ * A ping that this end sends waits for the pong that comes in with the same first bytes; the time
+ * between goes into the shed table, under a protocol number of its own.
+ */
+#include "frames.bpf.h"
+#include "ends.bpf.h"
+#include "emit.bpf.h"
+
+#define FRAMES_MAX    1024 /* of a buffer; what lies behind is not seen */
+#define PROOF	      2	   /* frames in each direction */
+#define SHUTDOWN_BOTH 3
+
+const volatile __u8 frames_protocol = 0;
+
+struct frame_walk {
+	struct frames *w;
+	struct frame_half *h;
+	__u64 now;
+	__u32 dir;
+};
+
+static __always_inline void ping_sent(struct frames *w, __u64 payload, __u64 now)
+{
+	struct ping *p = &w->pings[w->ping_next++ & (PINGS - 1)];
+
+	p->payload = payload;
+	p->time = now;
+}
+
+static __always_inline void ping_answered(struct frames *w, __u64 payload, __u64 now)
+{
+	struct event_shed_key key = {.tgid = w->tgid,
+				     .port = w->role == ROLE_SERVER ? w->local_port : 0,
+				     .role = w->role,
+				     .protocol = frames_protocol};
+
+	for (int i = 0; i < PINGS; i++) {
+		struct ping *p = &w->pings[i];
+
+		if (!p->time || p->payload != payload)
+			continue;
+		shed_add(&key, p->time, 0, now, 1);
+		p->time = 0;
+		return;
+	}
+}
+
+static __always_inline void frames_closing(struct frames *w, const struct frame_half *h, __u32 dir)
+{
+	if (w->close_code[dir & 1])
+		return;
+	w->close_code[dir & 1] = frame_close_code(h);
+	if (!w->close_first)
+		w->close_first = 1 + dir;
+}
+
+static __always_inline void frame_ended(struct frame_walk *walk)
+{
+	struct frame_half *h = walk->h;
+
+	if (!(h->first & FRAME_CONTROL))
+		return;
+	switch (frame_type(h->first & 0x0f)) {
+	case WEBSOCKET_CLOSE:
+		frames_closing(walk->w, h, walk->dir);
+		break;
+	case WEBSOCKET_PING:
+		if (walk->dir == DIR_OUT)
+			ping_sent(walk->w, h->payload, walk->now);
+		break;
+	case WEBSOCKET_PONG:
+		if (walk->dir == DIR_IN)
+			ping_answered(walk->w, h->payload, walk->now);
+		break;
+	}
+}
+
+static long frames_step(__u64 i, struct frame_walk *walk)
+{
+	int step = frame_step(walk->h);
+
+	(void)i;
+	if (step == FRAME_END)
+		frame_ended(walk);
+	return step == FRAME_OUT;
+}
+
+/* One buffer; returns how many of its bytes were not walked. Global, as the next one, so that the
+ * verifier looks at it once. */
+__noinline __u32 frames_part(struct frames *w, struct hit *hit, struct part *p)
+{
+	struct frame_walk walk;
+	__u32 rest;
+
+	if (!w || !hit || !p)
+		return 0;
+	walk.w = w;
+	walk.h = &w->half[hit->dir & 1];
+	walk.now = hit->now;
+	walk.dir = hit->dir & 1;
+	walk.h->addr = p->addr;
+	walk.h->avail = p->len;
+	bpf_loop(FRAMES_MAX, frames_step, &walk, 0);
+	rest = walk.h->avail;
+	walk.h->avail = 0;
+	return rest;
+}
+
+/* Walks the bytes of a hit. */
+__noinline int frames_walk(struct hit *hit, struct frames *w, int readable)
+{
+	struct frame_half *h;
+	struct part p = {};
+	__u32 left, rest = 0;
+
+	if (!hit || !w)
+		return 0;
+	h = &w->half[hit->dir & 1];
+	left = hit->moved;
+	frame_place(h, hit->seq, left);
+	for (__u32 i = 0; readable && left && !rest && i < IO_FAR; i++) {
+		if (!vector_part(hit, &p, i))
+			break;
+		if (p.len > left)
+			p.len = left;
+		rest = frames_part(w, hit, &p);
+		left -= p.len - rest;
+	}
+	if (left)
+		frame_skip(h, left);
+	return 0;
+}
+
+static __always_inline struct frames *frames_new(const struct conn *c, struct sock *sk, __u8 role)
+{
+	struct frames *w = bpf_sk_storage_get(&frames, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!w) {
+		count(COUNT_NO_STATE);
+		return NULL;
+	}
+	w->conn = c->id;
+	w->tgid = c->tgid;
+	w->role = role;
+	w->tentative = 1;
+	w->family = ends_of(sk, w->local, w->remote);
+	ports_of(sk, &w->local_port, &w->remote_port);
+	w->half[DIR_IN].masked = role == ROLE_SERVER ? FRAME_MASKED : 0;
+	w->half[DIR_OUT].masked = role == ROLE_CLIENT ? FRAME_MASKED : 0;
+	return w;
+}
+
+/* It goes on as framing: without one, as if nothing were known. */
+static __always_inline void frames_leave(struct conn *c, struct sock *sk, enum conn_framing framing)
+{
+	c->framing = framing;
+	bpf_sk_storage_delete(&frames, sk);
+}
+
+void frames_upgrade(struct hit *hit, struct conn *c, struct sock *sk, bool readable)
+{
+	struct frames *w = bpf_sk_storage_get(&frames, sk, NULL, 0);
+	struct frame_half *h;
+
+	if (line_kind(c, hit->dir) != MESSAGE_RESPONSE)
+		return;
+	if (!w) {
+		w = frames_new(c, sk, c->role);
+		if (!w) {
+			c->framing = CONN_MUTED;
+			return;
+		}
+		w->half[hit->dir & 1].state = FRAME_HANDSHAKE;
+		w->half[!hit->dir].trust = FRAME_TRUSTED;
+	}
+	frames_walk(hit, w, readable);
+	h = &w->half[hit->dir & 1];
+	if (h->state == FRAME_HANDSHAKE)
+		return;
+	shed_settle(c, false);
+	if (!h->trust) {
+		frames_leave(c, sk, CONN_MUTED);
+		return;
+	}
+	c->framing = CONN_FRAMES;
+	w->opened = hit->now;
+	w->tentative = 0;
+}
+
+/* The role of this end if two bytes may begin a frame that ends within `moved` bytes, or is long.
+ */
+static __always_inline __u8 frames_role(const __u8 *head, __u32 moved, __u32 dir)
+{
+	bool masked = head[1] & FRAME_MASKED, control = head[0] & FRAME_CONTROL;
+	__u8 opcode = head[0] & 0x0f, length = head[1] & 0x7f;
+
+	if (head[0] & FRAME_RESERVED || !opcode || !(FRAME_OPCODES >> opcode & 1))
+		return ROLE_NONE;
+	if (control && (!(head[0] & FRAME_FIN) || head[0] & FRAME_RSV1 || length > 125))
+		return ROLE_NONE;
+	if (length < 126 && 2 + (masked ? 4 : 0) + length > moved)
+		return ROLE_NONE;
+	return masked == (dir == DIR_IN) ? ROLE_SERVER : ROLE_CLIENT;
+}
+
+/*
+ * As far as one can tell by now, is it any? Each hit has to end with a frame until some in both
+ * directions have proved it.
+ */
+static __always_inline bool frames_hold(struct frames *w)
+{
+	struct frame_half *in = &w->half[DIR_IN], *out = &w->half[DIR_OUT];
+
+	if (in->state || out->state || in->left || out->left || in->head_n || out->head_n)
+		return false;
+	if (in->frames < PROOF || out->frames < PROOF)
+		return true;
+	in->trust = out->trust = FRAME_TRUSTED;
+	w->tentative = 0;
+	return true;
+}
+
+bool frames_first(struct hit *hit, struct conn *c, struct sock *sk)
+{
+	struct frames *w;
+	__u8 head[2], role;
+
+	if (hit->near[0].len < sizeof(head) || hit->moved < sizeof(head) ||
+	    bpf_probe_read_user(head, sizeof(head), (void *)hit->near[0].base))
+		return false;
+	role = frames_role(head, hit->moved, hit->dir);
+	w = role ? frames_new(c, sk, role) : NULL;
+	if (!w)
+		return false;
+	w->opened = hit->now;
+	w->flags = WEBSOCKET_RESUMED;
+	w->half[DIR_IN].message = w->half[DIR_OUT].message = MESSAGE_UNKNOWN;
+	c->framing = CONN_FRAMES;
+	return frames_hit(hit, c, sk, true);
+}
+
+bool frames_hit(struct hit *hit, struct conn *c, struct sock *sk, bool readable)
+{
+	struct frames *w = bpf_sk_storage_get(&frames, sk, NULL, 0);
+
+	if (!w) {
+		c->framing = CONN_MUTED;
+		return true;
+	}
+	frames_walk(hit, w, readable);
+	if (!w->tentative || frames_hold(w))
+		return true;
+	frames_leave(c, sk, CONN_LINE);
+	return false;
+}
+
+void frames_closed(struct sock *sk, int old_state)
+{
+	struct frames *w = bpf_sk_storage_get(&frames, sk, NULL, 0);
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	bool finished =
+		old_state == TCP_FIN_WAIT1 || old_state == TCP_CLOSING || old_state == TCP_LAST_ACK;
+	__u32 unacknowledged;
+
+	if (!w || !tcp)
+		return;
+	unacknowledged = tcp->write_seq - tcp->snd_una;
+	/* the FIN has a position of its own */
+	w->undelivered = unacknowledged && finished ? unacknowledged - 1 : unacknowledged;
+	w->closed_here = old_state == TCP_ESTABLISHED && sk->sk_shutdown == SHUTDOWN_BOTH;
+}
+
+/* Should the ring have no room, the record waits in a table. */
+__noinline int frames_tell(struct frames *w, __u32 closer)
+{
+	struct event_websocket e;
+
+	if (!w || w->tentative || w->over)
+		return 0;
+	w->over = 1;
+	frames_fill(&e, w);
+	e.flags |= WEBSOCKET_OVER;
+	e.closer = w->closed_here ? CLOSER_LOCAL : closer;
+	if (bpf_ringbuf_output(&ring, &e, sizeof(e), emit_flags(e.head.time, emit_used()))) {
+		count(COUNT_RING_FULL);
+		if (bpf_map_update_elem(&frame_orphans, &w->conn, &e, BPF_ANY))
+			count(COUNT_CLOSES_LOST);
+	}
+	return 0;
+}
+
+void frames_end(struct sock *sk, __u32 closer)
+{
+	struct frames *w = bpf_sk_storage_get(&frames, sk, NULL, 0);
+
+	if (w)
+		frames_tell(w, closer);
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

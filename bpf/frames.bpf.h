@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Framing `frames`, as the core calls it; see frames.bpf.c. */
+#ifndef SONDE_FRAMES_BPF_H
+#define SONDE_FRAMES_BPF_H
+
+#include "line.bpf.h"
+
+/*
+ * The hit of a connection of frames; false if it turns out to be none: then it is to be looked at
+ * as if nothing were known of the connection.
+ */
+bool frames_hit(struct hit *hit, struct conn *c, struct sock *sk, bool readable)
+	__attribute__((visibility("hidden")));
+
+/* May this hit, of a connection older than the agent, begin with a frame? Then it is taken for one,
+ * tentatively. */
+bool frames_first(struct hit *hit, struct conn *c, struct sock *sk)
+	__attribute__((visibility("hidden")));
+
+/* A 101 begins with this hit, or goes on. */
+void frames_upgrade(struct hit *hit, struct conn *c, struct sock *sk, bool readable)
+	__attribute__((visibility("hidden")));
+
+/* TCP has closed the connection, from this state: what was never acknowledged? */
+void frames_closed(struct sock *sk, int old_state) __attribute__((visibility("hidden")));
+
+/* The connection is over: says so once. */
+void frames_end(struct sock *sk, __u32 closer) __attribute__((visibility("hidden")));
+
+/* Changes with everything that a sweep would tell. */
+static __always_inline __u32 frames_progress(const struct frames *w)
+{
+	const struct frame_half *in = &w->half[DIR_IN], *out = &w->half[DIR_OUT];
+
+	return in->frames + out->frames + (__u32)(in->unseen + out->unseen) + in->state +
+	       out->state;
+}
+
+static __always_inline void frames_fill(struct event_websocket *e, const struct frames *w)
+{
+	__builtin_memset(e, 0, sizeof(*e));
+	e->head.conn = w->conn;
+	e->head.time = bpf_ktime_get_ns();
+	e->head.tgid = w->tgid;
+	e->head.kind = EVENT_WEBSOCKET;
+	e->head.role = w->role;
+	__builtin_memcpy(e->remote, w->remote, sizeof(e->remote));
+	e->local_port = w->local_port;
+	e->remote_port = w->remote_port;
+	e->family = w->family;
+	e->flags = w->flags | (w->half[DIR_IN].state == FRAME_STOPPED ? WEBSOCKET_INVALID_IN : 0) |
+		   (w->half[DIR_OUT].state == FRAME_STOPPED ? WEBSOCKET_INVALID_OUT : 0);
+	e->opened = w->opened;
+	__builtin_memcpy(e->messages[DIR_IN], w->half[DIR_IN].messages, sizeof(e->messages[0]));
+	__builtin_memcpy(e->messages[DIR_OUT], w->half[DIR_OUT].messages, sizeof(e->messages[0]));
+	__builtin_memcpy(e->bytes[DIR_IN], w->half[DIR_IN].bytes, sizeof(e->bytes[0]));
+	__builtin_memcpy(e->bytes[DIR_OUT], w->half[DIR_OUT].bytes, sizeof(e->bytes[0]));
+	e->unseen[DIR_IN] = w->half[DIR_IN].unseen;
+	e->unseen[DIR_OUT] = w->half[DIR_OUT].unseen;
+	e->undelivered = w->undelivered;
+	e->close_code[DIR_IN] = w->close_code[DIR_IN];
+	e->close_code[DIR_OUT] = w->close_code[DIR_OUT];
+	e->close_first = w->close_first;
+}
+
+#endif
