@@ -72,17 +72,25 @@ static bool feed_progress(void *ctx, uint64_t conn, struct event_progress *p)
 	return p->conn == conn;
 }
 
+/* The options but for what every feed has. */
+static inline void feed_start_with(struct feed *f, const struct flow_options *options)
+{
+	struct flow_options o = *options;
+
+	*f = (struct feed){.now = 1000000};
+	o.capture_bytes = CAPTURE_BYTES;
+	o.begun = feed_begun;
+	o.done = feed_done;
+	o.progress = feed_progress;
+	o.ctx = f;
+	f->flow = flow_new(&o);
+	assert_non_null(f->flow);
+}
+
 static inline void feed_start(struct feed *f, uint32_t connections, uint32_t exchanges)
 {
-	*f = (struct feed){.now = 1000000};
-	f->flow = flow_new(&(struct flow_options){.connections_max = connections,
-						  .exchanges_max = exchanges,
-						  .capture_bytes = CAPTURE_BYTES,
-						  .begun = feed_begun,
-						  .done = feed_done,
-						  .progress = feed_progress,
-						  .ctx = f});
-	assert_non_null(f->flow);
+	feed_start_with(f, &(struct flow_options){.connections_max = connections,
+						  .exchanges_max = exchanges});
 }
 
 static inline const struct flow_stats *feed_stats(const struct feed *f)

@@ -133,7 +133,9 @@ static void write_str(struct buf *b, const char *key, struct str value)
 
 static const char *const kind_names[] = {"request", "response", "interim"};
 static const char *const end_names[] = {"here", "length", "mark", "close"};
-static const char *const id_names[] = {"request_id", "correlation_id", "traceparent", "user_id"};
+static const char *const id_names[ID_COUNT] = {
+	"request_id", "correlation_id", "traceparent",	    "user_id",
+	"upgrade",    "websocket_key",	"websocket_accept", "websocket_protocol"};
 
 /* The same text as in an `expect` file. */
 static void write_message(struct buf *b, const struct msg *m, int64_t consumed)
@@ -146,10 +148,8 @@ static void write_message(struct buf *b, const struct msg *m, int64_t consumed)
 		buf_printf(b, "status %u\n", m->status);
 	for (int i = 0; i < ID_COUNT; i++)
 		write_str(b, id_names[i], m->ids[i]);
-	if (m->tunnel)
-		buf_text(b, "tunnel true\n");
-	if (m->expects)
-		buf_text(b, "expects true\n");
+	write_str(b, "tunnel", str_of(m->tunnel ? "true" : NULL));
+	write_str(b, "expects", str_of(m->expects ? "true" : NULL));
 	write_str(b, "end", str_of(end_names[m->end]));
 	if (m->end == MSG_END_LENGTH)
 		buf_printf(b, "body_left %llu\n", (unsigned long long)m->body_left);

@@ -5,6 +5,15 @@
 
 #include "flow/flow.h"
 
+#define ACCEPT_BYTES 20 /* SHA-1 */
+
+/* What one side's head says about a WebSocket. */
+struct handshake {
+	bool upgrade;		      /* its Upgrade names websocket */
+	bool keyed;		      /* there is a key, or an answer to one */
+	uint8_t accept[ACCEPT_BYTES]; /* the answer to the key; 0 if it can be none */
+};
+
 /* One request and what is known of its response. From a pool, so that idle connections stay small.
  */
 struct exchange {
@@ -15,15 +24,16 @@ struct exchange {
 	bool refused;	       /* its head was no request */
 	/* the response: */
 	enum msg_end end;
-	uint32_t response_txn;	  /* the kernel's number of it */
-	uint32_t response_head;	  /* bytes; 0 unknown */
-	uint64_t response_wanted; /* with MSG_END_LENGTH: head and body */
-	uint64_t response_moved;  /* head and body so far */
-	uint32_t response_seq;	  /* position of its first byte */
-	uint64_t response_base;	  /* bytes that the kernel counts for it but came before it */
-	uint32_t request_head;	  /* bytes; 0 unknown */
-	uint64_t request_moved;	  /* head and body; 0 unknown */
-	uint64_t request_body;	  /* as the head says; REQUEST_SIZE_UNKNOWN */
+	uint32_t response_txn;	    /* the kernel's number of it */
+	uint32_t response_head;	    /* bytes; 0 unknown */
+	uint64_t response_wanted;   /* with MSG_END_LENGTH: head and body */
+	uint64_t response_moved;    /* head and body so far */
+	uint32_t response_seq;	    /* position of its first byte */
+	uint64_t response_base;	    /* bytes that the kernel counts for it but came before it */
+	uint32_t request_head;	    /* bytes; 0 unknown */
+	uint64_t request_moved;	    /* head and body; 0 unknown */
+	uint64_t request_body;	    /* as the head says; REQUEST_SIZE_UNKNOWN */
+	struct handshake handshake; /* of the request; of the response while it is early */
 	struct request request;
 };
 
@@ -91,6 +101,8 @@ struct flow {
 	uint32_t roll;	/* number of the last roll call */
 	char *pieces;
 	struct piece *free_pieces;
+	struct websockets *websockets;
+	struct reconnects *reconnects;
 };
 
 #define PIECES_MAX 1024
@@ -167,6 +179,23 @@ void match_finish(struct flow *f, struct conn *c); /* the response under way is 
 /* Was this the last byte of the response? 0 no, 1 maybe, 2 surely. */
 int match_ended(const struct conn *c, const struct exchange *x, uint64_t tail);
 void match_early_drop(struct flow *f, struct conn *c); /* nobody asked for it */
+
+/* handshake.c */
+struct handshake handshake_of(const struct msg *msg);
+/* What came of the request's handshake, now that the response's head is known. */
+enum request_handshake handshake_judge(const struct exchange *x, const struct handshake *answer);
+
+/* websocket.c */
+struct websockets;
+struct websockets *websockets_new(const struct flow_options *options); /* NULL: no memory */
+void websockets_free(struct websockets *s);			       /* NULL-safe */
+/* A 101 agreed on a subprotocol; its request may still be to come. */
+void websocket_protocol(struct flow *f, uint64_t conn, uint64_t time, struct str protocol);
+/* A 101 that speaks of a WebSocket is answered to r: r->handshake says whether it is one. */
+void websocket_handshake(struct flow *f, const struct request *r);
+/* Of a roll call: see flow_absent(). */
+void websockets_present(struct flow *f, uint64_t conn);
+void websockets_absent(struct flow *f, uint64_t before);
 
 /* close.c */
 void close_take(struct flow *f, struct conn *c, const struct event_close *e);

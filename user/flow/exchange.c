@@ -31,6 +31,8 @@ static void deliver(struct flow *f, struct conn *c, struct exchange *x, bool cou
 	}
 	r->local = c->local;
 	r->peer = c->peer;
+	if (r->error == REQUEST_ABORTED && !r->first_byte && x->handshake.upgrade)
+		r->handshake = HANDSHAKE_REFUSED;
 	r->request_bytes = body_size(x->request_moved, x->request_head);
 	if (x->request_body != REQUEST_SIZE_UNKNOWN) /* less: answered before it had come */
 		r->request_bytes = r->request_bytes >= x->request_body ? x->request_body

@@ -9,6 +9,9 @@
 
 #include "base/table.h"
 #include "flow/conn.h"
+#include "flow/reconnect.h"
+
+#define CLIENTS_MAX 4096 /* of WebSocket servers, that lost a connection of late */
 
 static void conn_forget(struct flow *f, struct conn *c)
 {
@@ -40,7 +43,9 @@ struct flow *flow_new(const struct flow_options *options)
 		.evicted = conn_evicted,
 		.ctx = f,
 	});
-	if (!f->conns || pool_init(f)) {
+	f->websockets = websockets_new(options);
+	f->reconnects = reconnects_new(CLIENTS_MAX, options->reconnect_window_ns);
+	if (!f->conns || !f->websockets || !f->reconnects || pool_init(f)) {
 		flow_free(f);
 		return NULL;
 	}
@@ -52,6 +57,8 @@ void flow_free(struct flow *f)
 	if (!f)
 		return;
 	table_free(f->conns);
+	websockets_free(f->websockets);
+	reconnects_free(f->reconnects);
 	pool_free(f);
 	free(f);
 }
@@ -190,6 +197,7 @@ void flow_present(struct flow *f, uint64_t conn)
 
 	if (c)
 		c->present = f->roll;
+	websockets_present(f, conn);
 }
 
 void flow_absent(struct flow *f, uint64_t before)
@@ -203,6 +211,7 @@ void flow_absent(struct flow *f, uint64_t before)
 		conn_forget(f, c);
 		table_remove(f->conns, c);
 	}
+	websockets_absent(f, before);
 }
 
 const struct flow_stats *flow_stats(const struct flow *f)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "flow/request.h"
+#include "flow/websocket.h"
 #include "proto/protos.h"
 
 struct flow;
@@ -26,6 +27,12 @@ struct flow_options {
 	void (*done)(void *ctx, const struct request *r, bool counted);
 	/* How far a response has got; see kern_progress(). */
 	bool (*progress)(void *ctx, uint64_t conn, struct event_progress *p);
+	/* What becomes of a WebSocket connection. The answer names its owner, and is asked for with
+	 * WEBSOCKET_OPENED only. NULL: nobody wants to know. */
+	const struct owner *(*websocket)(void *ctx, enum websocket_event what,
+					 const struct websocket *w);
+	uint64_t reconnect_window_ns; /* 0: reconnects are not looked for */
+	uint64_t progress_ns;	      /* between WEBSOCKET_PROGRESSED of one connection; 0: never */
 	void *ctx;
 };
 
@@ -72,8 +79,17 @@ void flow_roll(struct flow *f);
 void flow_present(struct flow *f, uint64_t conn);
 void flow_absent(struct flow *f, uint64_t before);
 
+/* How far a WebSocket connection has got, or its end, in any order with the record of its 101. */
+void flow_websocket(struct flow *f, const struct event_websocket *e);
+/* Its socket is gone, and no record of its end will come. */
+void flow_websocket_gone(struct flow *f, uint64_t conn, uint64_t time);
+/* Tells what only time brings about; to be called about once a second. */
+void flow_websockets(struct flow *f, uint64_t now);
+
 const struct flow_stats *flow_stats(const struct flow *f);
 const struct table *flow_table(const struct flow *f); /* connections, for sonde_table_* */
+#define FLOW_WEBSOCKET_TABLES 3
+void flow_websocket_tables(const struct flow *f, const struct table **tables); /* likewise */
 
 /* The template of a path, pure: numbers, UUIDs and long hex become {id}. Writes at most size bytes;
  * returns the length. */

@@ -96,7 +96,7 @@ static void answer_fill(const struct conn *c, struct exchange *x, const struct m
 	x->request.end = a->last;
 	x->response_txn = a->txn;
 	x->response_head = msg->head_bytes;
-	x->response_moved = a->moved;
+	x->response_moved = msg->tunnel ? consumed : a->moved; /* no body stands behind it */
 	x->response_base = a->base;
 	x->response_seq = a->seq + (uint32_t)a->base;
 	x->response_wanted = consumed + msg->body_left;
@@ -106,9 +106,13 @@ static void answer_fill(const struct conn *c, struct exchange *x, const struct m
 	trace_request_id(&x->request, msg->ids);
 }
 
-static void answering_start(struct flow *f, struct conn *c, struct exchange *x, uint64_t tail)
+static void answering_start(struct flow *f, struct conn *c, struct exchange *x,
+			    const struct handshake *answer, uint64_t tail)
 {
 	exchange_begin(f, c, x);
+	x->request.handshake = handshake_judge(x, answer);
+	if (x->request.handshake && x->request.status == 101)
+		websocket_handshake(f, &x->request);
 	if (x->request.start > x->request.first_byte)
 		x->request.start = x->request.first_byte; /* the send's hook ran late */
 	if (complete(c, x, tail)) {
@@ -131,6 +135,7 @@ void match_early_drop(struct flow *f, struct conn *c)
 void match_filled(struct flow *f, struct conn *c, struct exchange *x)
 {
 	struct exchange *early = c->early;
+	struct handshake answer;
 
 	if (!early)
 		return;
@@ -152,8 +157,9 @@ void match_filled(struct flow *f, struct conn *c, struct exchange *x)
 	x->end = early->end;
 	if (!x->request.length.request_id)
 		request_set(&x->request, request_id, request_str(&early->request, request_id));
+	answer = early->handshake;
 	exchange_free(f, early);
-	answering_start(f, c, x, c->answer.tail);
+	answering_start(f, c, x, &answer, c->answer.tail);
 }
 
 /*
@@ -237,6 +243,7 @@ void match_response(struct flow *f, struct conn *c, const struct msg *msg, const
 		    uint64_t consumed)
 {
 	bool asked = answers_first(c, a);
+	struct handshake handshake;
 	struct exchange *x;
 
 	match_finish(f, c);
@@ -244,13 +251,17 @@ void match_response(struct flow *f, struct conn *c, const struct msg *msg, const
 	if (!x)
 		return;
 	answer_fill(c, x, msg, a, consumed);
+	handshake = handshake_of(msg);
+	if (handshake.upgrade && msg->status == 101)
+		websocket_protocol(f, c->id, a->time, msg->ids[ID_WEBSOCKET_PROTOCOL]);
 	if (a->unpaired && !asked) {
+		x->handshake = handshake;
 		match_early_drop(f, c);
 		c->early = x;
 		c->early_ack = a->ack;
 		return;
 	}
-	answering_start(f, c, x, a->tail);
+	answering_start(f, c, x, &handshake, a->tail);
 }
 
 void match_progress(struct flow *f, struct conn *c, uint64_t time, uint64_t moved, uint64_t tail)

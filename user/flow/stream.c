@@ -44,6 +44,7 @@ static void fill(struct exchange *x, const struct msg *msg, uint64_t consumed)
 	request_set(r, host, msg->host);
 	trace_request_id(r, msg->ids);
 	trace_parent(r, msg->ids);
+	x->handshake = handshake_of(msg);
 	x->request_head = msg->head_bytes;
 	if (msg->head_bytes && msg->end != MSG_END_MARK)
 		x->request_body = consumed - msg->head_bytes + msg->body_left;

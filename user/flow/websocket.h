@@ -24,11 +24,12 @@ struct websocket {
 	const struct owner *owner;
 	struct request_addr local, peer;
 
-	uint64_t opened; /* CLOCK_MONOTONIC, ns */
-	uint64_t closed; /* 0 while it is open */
-	bool resumed;	 /* the handshake came before the agent */
-	bool reconnect;	 /* its client had lost one shortly before; servers only */
-	bool invalid[2]; /* by enum event_dir: frames that RFC 6455 forbids */
+	uint64_t opened;       /* CLOCK_MONOTONIC, ns */
+	uint64_t closed;       /* 0 while it is open */
+	bool resumed;	       /* the handshake came before the agent */
+	bool reconnect;	       /* its client had lost one shortly before; servers only */
+	bool invalid[2];       /* by enum event_dir: frames that RFC 6455 forbids */
+	bool invalid_added[2]; /* those of them that are as new as what `added` has */
 	struct websocket_counts total;
 	struct websocket_counts added; /* since the sink was last called for it */
 	/* once it is closed: */

@@ -23,12 +23,17 @@ enum msg_end {
 	MSG_END_CLOSE = 3,  /* when the connection closes */
 };
 
-/* Header values that carry ids; flow/trace gives them their meaning. */
+/* Header values that carry ids, and those of a WebSocket's handshake; flow/ gives them their
+ * meaning. */
 enum msg_id {
 	ID_REQUEST_ID,	   /* X-Request-ID */
 	ID_CORRELATION_ID, /* X-Correlation-ID */
 	ID_TRACEPARENT,	   /* W3C Trace Context */
 	ID_USER,	   /* the header that --user-id names; default X-User-ID */
+	ID_UPGRADE,	   /* "websocket", as it was written, if Upgrade names it */
+	ID_WEBSOCKET_KEY,  /* Sec-WebSocket-Key, -Accept, -Protocol; flow/handshake */
+	ID_WEBSOCKET_ACCEPT,
+	ID_WEBSOCKET_PROTOCOL,
 	ID_COUNT,
 };
 
