@@ -11,7 +11,7 @@ SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 # Debian packages; on another distribution `make` names them and stops.
 PACKAGES_BUILD := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev \
-		  libjansson-dev libmicrohttpd-dev
+		  libjansson-dev libmicrohttpd-dev nettle-dev
 PACKAGES_CHECK := $(PACKAGES_BUILD) libcmocka-dev clang-format clang-tidy cppcheck shellcheck curl wrk \
 		  nginx-light nodejs prometheus python3 python3-fastapi python3-uvicorn util-linux iproute2
 
@@ -21,7 +21,7 @@ CFLAGS   ?= -O2 -g
 WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes
 INCLUDES := -Iuser -Ibpf -isystem $(OUT)
 CPPFLAGS += -D_GNU_SOURCE $(INCLUDES)
-LDLIBS   := -lbpf -lelf -lz -ljansson -lmicrohttpd
+LDLIBS   := -lbpf -lelf -lz -ljansson -lmicrohttpd -lnettle
 BPFFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Ivmlinux -Ibpf \
 	    -Wall -Wextra -Werror -Wno-unused-parameter
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer

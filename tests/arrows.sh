@@ -30,6 +30,7 @@ libraries() {
 ^<bpf/           ^(bpf|user/kern)/
 ^<microhttpd     ^user/out/
 ^<jansson        ^user/(who/|[a-z_]+\.c$)
+^<nettle         ^user/flow/
 TABLE
 }
 

@@ -21,6 +21,7 @@
 #include "out/metrics.h"
 #include "out/page.h"
 #include "out/web.h"
+#include "pipeline.h"
 #include "scrape.h"
 #include "who/who.h"
 
@@ -47,71 +48,6 @@ struct agent {
 	bool rolling;	  /* those that did not answer are not forgotten yet */
 	int error;	  /* that ended the loop */
 };
-
-static void on_open(void *ctx, const struct event_open *e)
-{
-	struct agent *a = ctx;
-
-	who_hint(a->scrape.who, e->head.tgid,
-		 (struct str){e->comm, strnlen(e->comm, sizeof(e->comm))});
-	flow_open(a->scrape.flow, e);
-}
-
-static void on_data(void *ctx, const struct event_data *e, struct str bytes)
-{
-	flow_data(((struct agent *)ctx)->scrape.flow, e, bytes);
-}
-
-static void on_end(void *ctx, const struct event_end *e)
-{
-	flow_end(((struct agent *)ctx)->scrape.flow, e);
-}
-
-static void on_close(void *ctx, const struct event_close *e)
-{
-	flow_close(((struct agent *)ctx)->scrape.flow, e);
-}
-
-static void on_process_exec(void *ctx, const struct event_exec *e, struct str args)
-{
-	who_exec(((struct agent *)ctx)->scrape.who, e->head.tgid,
-		 (struct str){e->comm, strnlen(e->comm, sizeof(e->comm))}, args);
-}
-
-static void on_process_exit(void *ctx, const struct event_exit *e)
-{
-	who_exit(((struct agent *)ctx)->scrape.who, e->head.tgid, e->head.time);
-}
-
-static const struct owner *request_begun(void *ctx, const struct request *r)
-{
-	struct agent *a = ctx;
-	bool server = r->role == ROLE_SERVER;
-	const struct owner *owner = who_is(a->scrape.who, r->pid, server ? r->local.port : 0);
-
-	who_hold(owner);
-	if (server)
-		metrics_active(a->scrape.metrics, owner, 1);
-	return owner;
-}
-
-static void request_done(void *ctx, const struct request *r, bool counted)
-{
-	struct agent *a = ctx;
-
-	if (r->role == ROLE_SERVER)
-		metrics_active(a->scrape.metrics, r->owner, -1);
-	if (counted) {
-		metrics_count(a->scrape.metrics, r);
-		jsonlog_write(a->scrape.jsonlog, r);
-	}
-	who_release(r->owner);
-}
-
-static bool response_progress(void *ctx, uint64_t conn, struct event_progress *p)
-{
-	return kern_progress(((struct agent *)ctx)->scrape.kern, conn, p);
-}
 
 static void stop(struct agent *a, int error)
 {
@@ -157,6 +93,7 @@ static void read_aside(struct agent *a)
 	kern_sums_read(a->scrape.kern);
 	on_tick(a);
 	kern_orphans(a->scrape.kern, &a->intake, a->drained);
+	kern_websockets(a->scrape.kern, &a->intake);
 }
 
 static void connection_present(void *ctx, uint64_t conn)
@@ -189,6 +126,7 @@ static void on_housekeeping(void *ctx)
 	read_aside(a);
 	scrape_sums(&a->scrape);
 	roll_call(a);
+	flow_websockets(a->scrape.flow, clock_monotonic());
 	flow_age(a->scrape.flow, clock_monotonic());
 	who_forget(a->scrape.who, clock_monotonic(), a->series_ttl_ns, owner_forgotten, a);
 	web_run(a->web);
@@ -250,6 +188,11 @@ static int make_log(struct agent *a, const struct options *o)
 
 static int make_rooms(struct agent *a, const struct options *o)
 {
+	struct flow_options flow = {.connections_max = o->connections_max,
+				    .exchanges_max = EXCHANGES_MAX,
+				    .capture_bytes = o->capture_bytes,
+				    .reconnect_window_ns = o->websocket_reconnect_ns,
+				    .progress_ns = o->websocket_progress_ns};
 	struct scrape *s = &a->scrape;
 
 	clock_sync(&a->clock);
@@ -264,13 +207,8 @@ static int make_rooms(struct agent *a, const struct options *o)
 					       .service_count = o->service_count,
 					       .process_max = PROCESSES_MAX,
 					       .procfs = "/proc"});
-	s->flow = flow_new(&(struct flow_options){.connections_max = o->connections_max,
-						  .exchanges_max = EXCHANGES_MAX,
-						  .capture_bytes = o->capture_bytes,
-						  .begun = request_begun,
-						  .done = request_done,
-						  .progress = response_progress,
-						  .ctx = a});
+	pipeline_flow(s, &flow);
+	s->flow = flow_new(&flow);
 	a->loop = loop_new();
 	if (!s->metrics || !s->who || !s->flow || !a->loop)
 		return log_error("sonde", "out of memory: give the agent at least 64 MiB"), -ENOMEM;
@@ -290,8 +228,7 @@ static int make_ends(struct agent *a, const struct options *o)
 	char why[512];
 
 	kern.bound_count = metrics_duration_bounds(&kern.bounds);
-	a->intake.handlers = (struct intake_handlers){
-		on_open, on_data, on_end, on_close, on_process_exec, on_process_exit, a};
+	a->intake.handlers = pipeline_intake(&a->scrape);
 	a->web = web_new(&(struct web_options){.listen = o->listen,
 					       .metrics = write_metrics,
 					       .ready = is_ready,

@@ -35,7 +35,8 @@ struct option_row {
 	const char *twin; /* a further environment variable */
 };
 
-#define OPTION_COUNT 19
+#define OPTION_COUNT 21
+#define TWIN_SIZE    40 /* of the longest SONDE_LONG_NAME, NUL included */
 
 extern const struct option_row option_rows[OPTION_COUNT];
 

@@ -9,10 +9,9 @@
 #include "base/buf.h"
 #include "option.h"
 
-#define WIDTH	  80
-#define COLUMN	  24 /* where the explanations begin */
-#define TWIN_SIZE 32
-#define HELP_MAX  (64 << 10)
+#define WIDTH	 80
+#define COLUMN	 24 /* where the explanations begin */
+#define HELP_MAX (64 << 10)
 
 static void spaces(struct buf *b, size_t n)
 {

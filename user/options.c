@@ -194,7 +194,7 @@ static const char *variable_find(char **env, const char *name)
 static int environment_read(struct option_state *s, char **env)
 {
 	for (const struct option_row *row = option_rows; row < option_rows + OPTION_COUNT; row++) {
-		char twin[NAME_MAX_LEN];
+		char twin[TWIN_SIZE];
 		const char *variable = twin, *value;
 
 		if (row->traits & OPTION_LINE_ONLY)

@@ -27,7 +27,9 @@ struct options {
 	uint32_t ring_size;	/* bytes, a power of two */
 	uint32_t capture_bytes; /* 64 to EVENT_CAPTURE_MAX */
 	uint32_t series_max, routes_max;
-	uint64_t series_ttl_ns; /* 0: keep */
+	uint64_t series_ttl_ns;		 /* 0: keep */
+	uint64_t websocket_reconnect_ns; /* 0: reconnects are not looked for */
+	uint64_t websocket_progress_ns;	 /* 0: no such lines */
 	uint32_t connections_max;
 	enum log_level log_level;
 	bool bpf_stats;

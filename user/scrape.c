@@ -51,6 +51,10 @@ static void add_shed(void *ctx, const struct event_shed_key *key, const struct e
 
 	if (key->protocol >= PROTO_COUNT)
 		return;
+	if (key->protocol == PROTO_websocket) { /* its transactions are pings, not requests */
+		metrics_pings(s->metrics, like.owner, like.role, &added->duration);
+		return;
+	}
 	like.proto = protos[key->protocol];
 	request_set(&like, op, proto_row_op(key->row));
 	metrics_shed(s->metrics, &like, added);

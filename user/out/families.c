@@ -4,25 +4,11 @@
  * bounds and the value of struct request that it takes. Names, labels and bounds follow
  * OpenTelemetry's semantic conventions where those exist.
  *
- * Invariants: every label has few values or a cap. Methods outside the known ones are `_OTHER`;
- * routes and addresses are bounded a service, past that they are "other"; a status above 999 is
- * none. Values are whole nanoseconds and bytes, so that sums are exact; the row's scale makes
- * seconds of them only when they are printed.
+ * Invariants: values are whole nanoseconds and bytes, so that sums are exact; the row's scale makes
+ * seconds of them only when they are printed. What a label says is bounded: see labels.c.
  */
-#include "out/addr.h"
+#include "base/clock.h"
 #include "out/registry.h"
-
-const char *const identity_label_names[IDENTITY_LABELS] = {
-	[LABEL_SERVICE] = "service",
-	[LABEL_NAMESPACE] = "namespace",
-	[LABEL_POD] = "pod",
-	[LABEL_CONTAINER] = "container",
-};
-
-const char *const known_methods[] = {
-	"_OTHER", "GET",     "POST",  "PUT",	 "DELETE", "PATCH",
-	"HEAD",	  "OPTIONS", "TRACE", "CONNECT", NULL,
-};
 
 bool request_failed(const struct request *r)
 {
@@ -33,102 +19,6 @@ uint64_t request_duration(const struct request *r)
 {
 	return r->start && r->end > r->start ? r->end - r->start : 0;
 }
-
-static const struct word *label_method(struct observation *o)
-{
-	struct str op = request_str(o->request, op);
-	struct metrics *m = o->metrics;
-
-	for (unsigned i = 1; m->methods[i]; i++)
-		if (str_eq(op, m->methods[i]->text))
-			return m->methods[i];
-	return m->methods[0];
-}
-
-static const struct word *new_status_word(struct metrics *m, uint16_t status)
-{
-	char digits[8];
-	struct buf b;
-
-	buf_init_fixed(&b, digits, sizeof(digits));
-	buf_u64(&b, status);
-	return words_get(m->constants, 0, buf_view(&b));
-}
-
-static const struct word *status_word(struct metrics *m, uint16_t status)
-{
-	if (status == 0 || status >= STATUS_MAX)
-		return NULL;
-	if (!m->statuses[status])
-		m->statuses[status] = new_status_word(m, status);
-	return m->statuses[status];
-}
-
-static const struct word *label_status(struct observation *o)
-{
-	return status_word(o->metrics, o->request->status);
-}
-
-static const struct word *label_error(struct observation *o)
-{
-	const struct request *r = o->request;
-
-	if (r->error == REQUEST_ABORTED)
-		return o->metrics->aborted;
-	return r->status >= (r->role == ROLE_CLIENT ? 400 : 500)
-		       ? status_word(o->metrics, r->status)
-		       : NULL;
-}
-
-static const struct word *capped_word(struct observation *o, enum word_scope scope, struct str s)
-{
-	struct identity *i = o->identity;
-	struct metrics *m = o->metrics;
-	const struct word *word;
-
-	if (!s.n)
-		return NULL;
-	word = words_find(m->words, identity_scope(i, scope), s);
-	if (word)
-		return word;
-	if (i->made[scope] < m->options.routes_max)
-		word = words_get(m->words, identity_scope(i, scope), s);
-	if (!word) {
-		o->coarse = true;
-		return m->rest;
-	}
-	i->made[scope]++;
-	return word;
-}
-
-static const struct word *label_route(struct observation *o)
-{
-	bool client = o->request->role == ROLE_CLIENT;
-
-	return capped_word(o, client ? SCOPE_CLIENT_ROUTE : SCOPE_SERVER_ROUTE,
-			   request_str(o->request, route));
-}
-
-static const struct word *label_address(struct observation *o)
-{
-	const struct request *r = o->request;
-	char text[ADDR_TEXT_MAX];
-	struct buf b;
-
-	if (r->length.host)
-		return capped_word(o, SCOPE_ADDRESS, request_str(r, host));
-	buf_init_fixed(&b, text, sizeof(text));
-	addr_write_ip(&b, &r->peer);
-	return capped_word(o, SCOPE_ADDRESS, buf_view(&b));
-}
-
-static const struct label method = {"http_request_method", label_method, REST_METHOD};
-static const struct label route = {"http_route", label_route, REST_OTHER};
-static const struct label status = {"http_response_status_code", label_status, REST_ABSENT};
-static const struct label error = {"error_type", label_error, REST_ABSENT};
-static const struct label address = {"server_address", label_address, REST_OTHER};
-static const struct label role = {"role", NULL, REST_ABSENT};
-static const struct label reason = {"reason", NULL, REST_ABSENT};
 
 static bool server_duration(const struct request *r, uint64_t *value)
 {
@@ -158,6 +48,12 @@ static bool server_response_body(const struct request *r, uint64_t *value)
 {
 	*value = r->response_bytes;
 	return r->role == ROLE_SERVER && r->response_bytes != REQUEST_SIZE_UNKNOWN;
+}
+
+static bool refused_handshake(const struct request *r, uint64_t *value)
+{
+	*value = 1;
+	return r->handshake == HANDSHAKE_REFUSED;
 }
 
 static const struct event_times *server_shed(const struct event_shed *shed, enum event_role of)
@@ -201,6 +97,11 @@ static const uint64_t duration_ns[] = {
 	25000000,   50000000,	75000000,   100000000,	250000000,   500000000, 750000000,
 	1000000000, 2500000000, 5000000000, 7500000000, 10000000000,
 };
+static const uint64_t life_ns[] = {
+	1 * NS_PER_SECOND,    5 * NS_PER_SECOND,     15 * NS_PER_SECOND,    60 * NS_PER_SECOND,
+	300 * NS_PER_SECOND,  900 * NS_PER_SECOND,   1800 * NS_PER_SECOND,  3600 * NS_PER_SECOND,
+	7200 * NS_PER_SECOND, 14400 * NS_PER_SECOND, 28800 * NS_PER_SECOND, 86400 * NS_PER_SECOND,
+};
 static const uint64_t size_bytes[] = {
 	64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864,
 };
@@ -208,9 +109,12 @@ static const uint64_t size_bytes[] = {
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct bounds durations = {duration_ns, LENGTH(duration_ns), 1e9};
+static const struct bounds lives = {life_ns, LENGTH(life_ns), 1e9};
 static const struct bounds sizes = {size_bytes, LENGTH(size_bytes), 1};
 
-_Static_assert(LENGTH(duration_ns) < BUCKETS_MAX && LENGTH(size_bytes) < BUCKETS_MAX, "buckets");
+_Static_assert(LENGTH(duration_ns) < BUCKETS_MAX && LENGTH(life_ns) < BUCKETS_MAX &&
+		       LENGTH(size_bytes) < BUCKETS_MAX,
+	       "buckets");
 
 unsigned metrics_duration_bounds(const uint64_t **bounds)
 {
@@ -225,7 +129,7 @@ const struct family families[FAMILY_COUNT] = {
 			 "From the first byte of a request that a server read to the last byte of "
 			 "its response."},
 		.label_count = 4,
-		.labels = {&method, &route, &status, &error},
+		.labels = {&label_method, &label_route, &label_status, &label_error},
 		.bounds = &durations,
 		.value = server_duration,
 		.shed = server_shed,
@@ -235,7 +139,7 @@ const struct family families[FAMILY_COUNT] = {
 			 "From the first byte of a request that a client wrote to the last byte of "
 			 "its response."},
 		.label_count = 5,
-		.labels = {&method, &route, &status, &error, &address},
+		.labels = {&label_method, &label_route, &label_status, &label_error, &label_address},
 		.bounds = &durations,
 		.value = client_duration,
 		.shed = client_shed,
@@ -268,30 +172,108 @@ const struct family families[FAMILY_COUNT] = {
 		.prom = {"tcp_connections_opened_total", PROM_COUNTER, NULL,
 			 "TCP connections that were established."},
 		.label_count = 1,
-		.labels = {&role},
+		.labels = {&label_role},
 		.life = life_opened,
 	},
 	[FAMILY_CONNECT_FAILURES] = {
 		.prom = {"tcp_connect_failures_total", PROM_COUNTER, NULL,
 			 "TCP connections that could not be established."},
 		.label_count = 1,
-		.labels = {&role},
+		.labels = {&label_role},
 		.life = life_failures,
 	},
 	[FAMILY_RETRANSMITS] = {
 		.prom = {"tcp_retransmits_total", PROM_COUNTER, NULL,
 			 "TCP segments that were sent again."},
 		.label_count = 1,
-		.labels = {&role},
+		.labels = {&label_role},
 		.life = life_retransmits,
 	},
 	[FAMILY_UNSEEN_IO] = {
 		.prom = {"sonde_unseen_io_total", PROM_COUNTER, NULL,
 			 "Sends and receives of a process whose bytes could not be read."},
 		.label_count = 1,
-		.labels = {&reason},
+		.labels = {&label_reason},
 		.life = life_unread,
 		.life_label = "io_uring",
+	},
+	[FAMILY_WEBSOCKET_CONNECTIONS] = {
+		.prom = {"websocket_connections", PROM_GAUGE, NULL,
+			 "WebSocket connections that are open now."},
+		.label_count = 1,
+		.labels = {&label_role},
+	},
+	[FAMILY_WEBSOCKET_OPENED] = {
+		.prom = {"websocket_connections_opened_total", PROM_COUNTER, NULL,
+			 "WebSocket connections that were opened, or found open by the agent."},
+		.label_count = 1,
+		.labels = {&label_role},
+	},
+	[FAMILY_WEBSOCKET_CLOSED] = {
+		.prom = {"websocket_connections_closed_total", PROM_COUNTER, NULL,
+			 "WebSocket connections that ended, by the code of the first close frame "
+			 "(1005: it had none, 1006: there was no close frame) and by who ended it."},
+		.label_count = 3,
+		.labels = {&label_role, &label_close_code, &label_initiator},
+	},
+	[FAMILY_WEBSOCKET_RECONNECTS] = {
+		.prom = {"websocket_reconnects_total", PROM_COUNTER, NULL,
+			 "WebSocket connections to a server from a client that had lost one to it "
+			 "shortly before (--websocket-reconnect-window)."},
+	},
+	[FAMILY_WEBSOCKET_HANDSHAKE_FAILURES] = {
+		.prom = {"websocket_handshake_failures_total", PROM_COUNTER, NULL,
+			 "Requests for a WebSocket that were not answered with 101 and the right "
+			 "accept key."},
+		.label_count = 1,
+		.labels = {&label_role},
+		.value = refused_handshake,
+	},
+	[FAMILY_WEBSOCKET_MESSAGES] = {
+		.prom = {"websocket_messages_total", PROM_COUNTER, NULL,
+			 "WebSocket messages that were sent or received whole; control frames are "
+			 "messages of their own."},
+		.label_count = 3,
+		.labels = {&label_role, &label_direction, &label_type},
+	},
+	[FAMILY_WEBSOCKET_MESSAGE_BYTES] = {
+		.prom = {"websocket_message_bytes_total", PROM_COUNTER, "bytes",
+			 "Payload of WebSocket messages, as it was on the wire."},
+		.label_count = 3,
+		.labels = {&label_role, &label_direction, &label_type},
+	},
+	[FAMILY_WEBSOCKET_DURATION] = {
+		.prom = {"websocket_connection_duration_seconds", PROM_HISTOGRAM, "seconds",
+			 "How long WebSocket connections that ended had been open."},
+		.label_count = 1,
+		.labels = {&label_role},
+		.bounds = &lives,
+	},
+	[FAMILY_WEBSOCKET_PING_RTT] = {
+		.prom = {"websocket_ping_rtt_seconds", PROM_HISTOGRAM, "seconds",
+			 "From a ping that this side sent to its pong."},
+		.label_count = 1,
+		.labels = {&label_role},
+		.bounds = &durations,
+	},
+	[FAMILY_WEBSOCKET_UNDELIVERED] = {
+		.prom = {"websocket_undelivered_bytes_total", PROM_COUNTER, "bytes",
+			 "Bytes that a process wrote to a WebSocket connection and that its peer had "
+			 "not acknowledged when the connection died."},
+	},
+	[FAMILY_WEBSOCKET_UNSEEN] = {
+		.prom = {"websocket_unseen_bytes_total", PROM_COUNTER, "bytes",
+			 "Bytes of WebSocket connections that could not be read: the messages in "
+			 "them are not counted."},
+		.label_count = 2,
+		.labels = {&label_role, &label_direction},
+	},
+	[FAMILY_WEBSOCKET_PROTOCOL_ERRORS] = {
+		.prom = {"websocket_protocol_errors_total", PROM_COUNTER, NULL,
+			 "Directions of WebSocket connections on which a frame came that RFC 6455 "
+			 "forbids; what follows on them is not counted."},
+		.label_count = 2,
+		.labels = {&label_role, &label_direction},
 	},
 };
 /* clang-format on */

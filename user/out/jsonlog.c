@@ -136,27 +136,55 @@ static bool is_kept(const struct jsonlog_options *o, const struct request *r)
 	       sample_of(r) < o->sample;
 }
 
+/* Room for one line behind those that wait. */
+static struct buf begin_line(struct jsonlog *j)
+{
+	struct buf b;
+	size_t room;
+
+	make_room(j);
+	room = j->options.buffer_bytes - j->tail;
+	buf_init_fixed(&b, j->bytes + j->tail, room < JSONLOG_LINE_MAX ? room : JSONLOG_LINE_MAX);
+	b.full = j->gone; /* nobody will read it */
+	return b;
+}
+
+static void end_line(struct jsonlog *j, const struct buf *b)
+{
+	if (b->full) {
+		j->dropped++;
+		return;
+	}
+	j->tail += b->n;
+	if (j->tail - j->head >= FLUSH_BYTES && !j->slow)
+		flush(j);
+}
+
 void jsonlog_write(struct jsonlog *j, const struct request *r)
 {
-	size_t room;
 	struct buf b;
 
 	if (j->options.sample < JSONLOG_SAMPLE_ALL && !is_kept(&j->options, r)) {
 		j->suppressed++;
 		return;
 	}
-	make_room(j);
-	room = j->options.buffer_bytes - j->tail;
-	buf_init_fixed(&b, j->bytes + j->tail, room < JSONLOG_LINE_MAX ? room : JSONLOG_LINE_MAX);
-	if (!j->gone)
+	b = begin_line(j);
+	if (!b.full)
 		jsonlog_format(&b, r, j->options.clock, j->options.node);
-	if (j->gone || b.full) {
-		j->dropped++;
+	end_line(j, &b);
+}
+
+void jsonlog_websocket(struct jsonlog *j, enum websocket_event what, const struct websocket *w)
+{
+	struct buf b;
+
+	if (what == WEBSOCKET_MOVED)
 		return;
-	}
-	j->tail += b.n;
-	if (j->tail - j->head >= FLUSH_BYTES && !j->slow)
-		flush(j);
+	b = begin_line(j);
+	if (!b.full)
+		jsonlog_format_websocket(&b, what, w, clock_monotonic(), j->options.clock,
+					 j->options.node);
+	end_line(j, &b);
 }
 
 int jsonlog_flush(struct jsonlog *j)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One flat JSON object a request on stdout, and nothing else there. The descriptor is made
- * non-blocking through a reopened description of its own where that is possible, so that others who
- * share the terminal keep theirs. What cannot be written waits in a bounded buffer; past it whole
- * lines are dropped and counted. A reader never sees part of a line, except the last one of a
- * crash.
+ * One flat JSON object a request, and a few for a WebSocket connection, on stdout, and nothing else
+ * there. The descriptor is made non-blocking through a reopened description of its own where that
+ * is possible, so that others who share the terminal keep theirs. What cannot be written waits in a
+ * bounded buffer; past it whole lines are dropped and counted. A reader never sees part of a line,
+ * except the last one of a crash.
  */
 #ifndef SONDE_JSONLOG_H
 #define SONDE_JSONLOG_H
 
-#include "flow/request.h"
+#include "flow/websocket.h"
 
 struct jsonlog;
 struct clock;
@@ -31,6 +31,8 @@ struct jsonlog *jsonlog_new(const struct jsonlog_options *options); /* NULL with
 void jsonlog_free(struct jsonlog *j);				    /* NULL-safe; does not flush */
 
 void jsonlog_write(struct jsonlog *j, const struct request *r);
+/* A line at its opening, its progress and its end, whatever the sample; w->owner is set. */
+void jsonlog_websocket(struct jsonlog *j, enum websocket_event what, const struct websocket *w);
 /* Writes what waits. 0, -EAGAIN while the reader is slow, another -errno once if stdout is gone
  * (EPIPE: closed); from then on lines are dropped and counted. */
 int jsonlog_flush(struct jsonlog *j);
@@ -44,5 +46,7 @@ uint64_t jsonlog_suppressed(const struct jsonlog *j); /* by the sample */
 /* The line alone, for tests and benches: writes it with its newline. */
 struct buf;
 void jsonlog_format(struct buf *b, const struct request *r, struct clock *clock, const char *node);
+void jsonlog_format_websocket(struct buf *b, enum websocket_event what, const struct websocket *w,
+			      uint64_t now, struct clock *clock, const char *node);
 
 #endif

@@ -15,7 +15,7 @@
 
 #define SERIES_TOTAL   10000 /* 220,000 lines of exposition */
 #define WORDS_TOTAL    16384
-#define CONSTANT_WORDS 1024 /* 999 statuses, 10 methods and a few more */
+#define CONSTANT_WORDS 1088 /* 999 statuses, 10 methods and a few more */
 #define IDENTITIES     1024
 #define OWNERS	       8192
 #define SPARE_SERIES   8 /* and an eighth: what is kept of series_max for coarser series */
@@ -49,16 +49,6 @@ static bool make_tables(struct metrics *m)
 	m->constants = words_new("metrics_constants", CONSTANT_WORDS, 0);
 	m->words = words_new("metrics_words", WORDS_TOTAL, CONSTANT_WORDS);
 	return m->owners && m->identities && m->series && m->constants && m->words;
-}
-
-static void make_constants(struct metrics *m)
-{
-	m->rest = words_get(m->constants, 0, STR("other"));
-	m->aborted = words_get(m->constants, 0, STR("aborted"));
-	m->roles[ROLE_SERVER] = words_get(m->constants, 0, STR("server"));
-	m->roles[ROLE_CLIENT] = words_get(m->constants, 0, STR("client"));
-	for (unsigned i = 0; known_methods[i]; i++)
-		m->methods[i] = words_get(m->constants, 0, str_of(known_methods[i]));
 }
 
 static struct series *series_add(struct metrics *m, struct identity *i,
@@ -134,7 +124,7 @@ static uint32_t spare_series(const struct metrics *m)
 	return spare < m->options.series_max / 2 ? spare : m->options.series_max / 2;
 }
 
-static struct series *series_of(struct observation *o, enum family_number family)
+struct series *series_of(struct observation *o, enum family_number family)
 {
 	const struct family *row = &families[family];
 	const struct word *words[LABELS_MAX];
@@ -202,7 +192,7 @@ static struct identity *identity_get(struct metrics *m, const struct owner *owne
 	return i;
 }
 
-static struct identity *identity_of(struct metrics *m, const struct owner *owner)
+struct identity *identity_of(struct metrics *m, const struct owner *owner)
 {
 	struct owner_entry *known;
 	struct identity *i;
@@ -234,7 +224,7 @@ struct metrics *metrics_new(const struct metrics_options *options)
 		metrics_free(m);
 		return NULL;
 	}
-	make_constants(m);
+	labels_make(m);
 	m->other = identity_get(m, &other);
 	for (unsigned family = 0; family < FAMILY_COUNT; family++)
 		series_coarsest(m, m->other, family);
@@ -253,25 +243,52 @@ void metrics_free(struct metrics *m)
 	free(m);
 }
 
-void metrics_active(struct metrics *m, const struct owner *owner, int change)
+/* Where it is still counted; NULL: nowhere. Places are not made for that. */
+static struct series *gauge_elsewhere(struct observation *o, enum family_number family)
 {
-	struct series *s = series_coarsest(m, identity_of(m, owner), FAMILY_ACTIVE);
-	struct series *rest = m->other->coarsest[FAMILY_ACTIVE];
+	struct observation other = *o;
+	struct series *places[] = {o->identity->coarsest[family], NULL,
+				   o->metrics->other->coarsest[family]};
 
-	/* it began where all go that find no place, before a forgotten service made room */
-	if (change < 0 && !s->sum && rest->sum)
-		s = rest;
-	s->sum += (uint64_t)(int64_t)change;
+	other.identity = o->metrics->other;
+	places[1] = series_of(&other, family);
+	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (places[i] && places[i]->sum)
+			return places[i];
+	return NULL;
 }
 
-static void series_observe(struct series *s, const struct bounds *bounds, uint64_t value)
+/*
+ * What ends may have begun where all go that find no place, before a forgotten service made room;
+ * or in a service that was forgotten since, with its figures: a gauge never falls below zero.
+ */
+void gauge_change(struct observation *o, enum family_number family, int change)
+{
+	struct series *s = series_of(o, family);
+
+	if (change < 0 && !s->sum)
+		s = gauge_elsewhere(o, family);
+	if (s)
+		s->sum += (uint64_t)(int64_t)change;
+}
+
+void metrics_active(struct metrics *m, const struct owner *owner, int change)
+{
+	struct observation o = {.metrics = m, .identity = identity_of(m, owner)};
+
+	gauge_change(&o, FAMILY_ACTIVE, change);
+}
+
+void series_observe(struct series *s, const struct bounds *bounds, uint64_t value)
 {
 	unsigned bucket = 0;
 
+	s->sum += value;
+	if (!bounds)
+		return;
 	for (unsigned i = 0; i < bounds->count; i++)
 		bucket += value > bounds->values[i];
 	s->counts[bucket]++;
-	s->sum += value;
 }
 
 static void count_served(struct identity *i, const struct request *r)
@@ -283,7 +300,8 @@ static void count_served(struct identity *i, const struct request *r)
 
 void metrics_count(struct metrics *m, const struct request *r)
 {
-	struct observation o = {.metrics = m, .request = r, .identity = identity_of(m, r->owner)};
+	struct observation o = {
+		.metrics = m, .request = r, .identity = identity_of(m, r->owner), .role = r->role};
 	uint64_t value;
 
 	for (unsigned family = 0; family < FAMILY_COUNT; family++) {
@@ -307,8 +325,7 @@ static uint64_t times_count(const struct event_times *times)
 	return count;
 }
 
-static void series_shed(struct series *s, const struct bounds *bounds,
-			const struct event_times *times)
+void series_shed(struct series *s, const struct bounds *bounds, const struct event_times *times)
 {
 	s->sum += times->sum;
 	for (unsigned i = 0; i <= SHED_BOUNDS; i++)
@@ -317,8 +334,10 @@ static void series_shed(struct series *s, const struct bounds *bounds,
 
 void metrics_shed(struct metrics *m, const struct request *like, const struct event_shed *added)
 {
-	struct observation o = {
-		.metrics = m, .request = like, .identity = identity_of(m, like->owner)};
+	struct observation o = {.metrics = m,
+				.request = like,
+				.identity = identity_of(m, like->owner),
+				.role = like->role};
 	uint64_t count = times_count(&added->duration);
 
 	for (unsigned family = 0; family < FAMILY_COUNT; family++) {

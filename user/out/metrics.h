@@ -10,13 +10,14 @@
 
 #include <stdbool.h>
 
-#include "flow/request.h"
+#include "flow/websocket.h"
 
 struct metrics;
 struct prom;
 struct table;
 struct event_life;
 struct event_shed;
+struct event_times;
 
 struct metrics_options {
 	uint32_t series_max; /* a family and a service, --series-max */
@@ -32,6 +33,11 @@ void metrics_active(struct metrics *m, const struct owner *owner, int change);
 void metrics_count(struct metrics *m, const struct request *r);
 /* Transactions that were counted elsewhere, alike in everything but their times. */
 void metrics_shed(struct metrics *m, const struct request *like, const struct event_shed *added);
+/* What a WebSocket connection did, to w->owner. */
+void metrics_websocket(struct metrics *m, enum websocket_event what, const struct websocket *w);
+/* Round trips of pings of WebSocket connections, counted by the kernel half. */
+void metrics_pings(struct metrics *m, const struct owner *owner, enum event_role role,
+		   const struct event_times *added);
 /* Upper bounds of the duration histograms, ns. */
 unsigned metrics_duration_bounds(const uint64_t **bounds);
 /* TCP connections of one process; the caller adds only what is new since its last call. */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The inside of the registry, for its own files: families.c (what is measured), metrics.c
- * (counting) and metrics_write.c (reading it out). Everyone else includes metrics.h.
+ * The inside of the registry, for its own files: families.c (what is measured), labels.c, metrics.c
+ * (counting), metrics_websocket.c (counting what is no request) and metrics_write.c (reading it
+ * out). Everyone else includes metrics.h.
  */
 #ifndef SONDE_REGISTRY_H
 #define SONDE_REGISTRY_H
 
 #include "base/table.h"
+#include "flow/websocket.h"
 #include "out/metrics.h"
 #include "out/prom.h"
 #include "out/words.h"
@@ -22,6 +24,18 @@ enum family_number {
 	FAMILY_CONNECT_FAILURES,
 	FAMILY_RETRANSMITS,
 	FAMILY_UNSEEN_IO,
+	FAMILY_WEBSOCKET_CONNECTIONS,
+	FAMILY_WEBSOCKET_OPENED,
+	FAMILY_WEBSOCKET_CLOSED,
+	FAMILY_WEBSOCKET_RECONNECTS,
+	FAMILY_WEBSOCKET_HANDSHAKE_FAILURES,
+	FAMILY_WEBSOCKET_MESSAGES,
+	FAMILY_WEBSOCKET_MESSAGE_BYTES,
+	FAMILY_WEBSOCKET_DURATION,
+	FAMILY_WEBSOCKET_PING_RTT,
+	FAMILY_WEBSOCKET_UNDELIVERED,
+	FAMILY_WEBSOCKET_UNSEEN,
+	FAMILY_WEBSOCKET_PROTOCOL_ERRORS,
 	FAMILY_COUNT
 };
 
@@ -33,7 +47,14 @@ enum identity_label { LABEL_SERVICE, LABEL_NAMESPACE, LABEL_POD, LABEL_CONTAINER
 #define STATUS_MAX  1000
 
 /* Texts of one service that are bounded by routes_max each. SCOPE_SHARED: of all services. */
-enum word_scope { SCOPE_SHARED, SCOPE_SERVER_ROUTE, SCOPE_CLIENT_ROUTE, SCOPE_ADDRESS, SCOPES };
+enum word_scope {
+	SCOPE_SHARED,
+	SCOPE_SERVER_ROUTE,
+	SCOPE_CLIENT_ROUTE,
+	SCOPE_ADDRESS,
+	SCOPE_CLOSE_CODE,
+	SCOPES
+};
 
 struct identity_key {
 	uint32_t word[IDENTITY_LABELS];
@@ -69,12 +90,16 @@ struct series {
 	uint64_t counts[BUCKETS_MAX];
 };
 
-/* One request on its way into the families. */
+/* Something on its way into the families: a request, or what a WebSocket connection did. */
 struct observation {
 	struct metrics *metrics;
 	struct identity *identity;
 	const struct request *request;
-	bool coarse; /* a cap made it go into a coarser series */
+	const struct websocket *websocket;
+	uint8_t role;			/* enum event_role */
+	enum event_dir dir;		/* of a WebSocket's messages */
+	enum event_websocket_type type; /* likewise */
+	bool coarse;			/* a cap made it go into a coarser series */
 };
 
 /* What a label says once there are too many series. */
@@ -82,7 +107,7 @@ enum label_rest { REST_ABSENT, REST_OTHER, REST_METHOD };
 
 struct label {
 	const char *name;
-	const struct word *(*of)(struct observation *o); /* NULL: absent */
+	const struct word *(*of)(struct observation *o); /* NULL: absent; no of(): see life() */
 	enum label_rest rest;
 };
 
@@ -92,12 +117,15 @@ struct bounds {
 	double scale; /* how many of those make one of the family's unit */
 };
 
-/* A row. Later protocols add rows, not code: value(), perhaps with shed(); life(); or a gauge. */
+/*
+ * A row. Later protocols add rows, not code: value(), perhaps with shed(); or life(). Rows without
+ * any of these are filled by name: gauges, and what is no request.
+ */
 struct family {
 	struct prom_family prom;
 	unsigned label_count;
 	const struct label *labels[LABELS_MAX];
-	const struct bounds *bounds; /* histograms */
+	const struct bounds *bounds; /* histograms; NULL: the values are added up */
 	/* Is the request one for this family, and what does it add? */
 	bool (*value)(const struct request *r, uint64_t *value);
 	/* Its part of what the kernel half counted; NULL: none. */
@@ -106,6 +134,8 @@ struct family {
 	const char *life_label; /* what the label of life() says; NULL: the role */
 };
 
+extern const struct label label_method, label_route, label_status, label_error, label_address,
+	label_role, label_reason, label_direction, label_type, label_close_code, label_initiator;
 extern const struct family families[FAMILY_COUNT];
 extern const char *const identity_label_names[IDENTITY_LABELS];
 extern const char *const known_methods[]; /* ends with NULL; the first stands for all others */
@@ -130,11 +160,22 @@ struct metrics {
 	const struct word *rest; /* "other" */
 	const struct word *aborted;
 	const struct word *roles[3];
+	const struct word *directions[2]; /* by enum event_dir */
+	const struct word *types[WEBSOCKET_TYPES];
+	const struct word *initiators[3]; /* by enum websocket_initiator */
 	const struct word *methods[METHODS_MAX];
 	const struct word *statuses[STATUS_MAX];
 	uint64_t counted;
 	uint64_t overflows;
 };
+
+void labels_make(struct metrics *m); /* the words that are always there */
+struct identity *identity_of(struct metrics *m, const struct owner *owner);
+struct series *series_of(struct observation *o, enum family_number family);
+void series_observe(struct series *s, const struct bounds *bounds, uint64_t value);
+void series_shed(struct series *s, const struct bounds *bounds, const struct event_times *times);
+/* One more (+1) or one less (-1) of a family that is a gauge. */
+void gauge_change(struct observation *o, enum family_number family, int change);
 
 static inline uint32_t identity_scope(const struct identity *i, enum word_scope scope)
 {

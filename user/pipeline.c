@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The arrows between the rooms: records from kern/ go to flow/ and who/, what flow/ has found goes
+ * to the sinks of out/ with its owner. Each function hands on and decides nothing. The invariant:
+ * an owner that something open points to is held until that is over.
+ */
+#include "out/jsonlog.h"
+#include "out/metrics.h"
+#include "pipeline.h"
+#include "who/who.h"
+
+static void on_open(void *ctx, const struct event_open *e)
+{
+	struct scrape *s = ctx;
+
+	who_hint(s->who, e->head.tgid, (struct str){e->comm, strnlen(e->comm, sizeof(e->comm))});
+	flow_open(s->flow, e);
+}
+
+static void on_data(void *ctx, const struct event_data *e, struct str bytes)
+{
+	flow_data(((struct scrape *)ctx)->flow, e, bytes);
+}
+
+static void on_end(void *ctx, const struct event_end *e)
+{
+	flow_end(((struct scrape *)ctx)->flow, e);
+}
+
+static void on_close(void *ctx, const struct event_close *e)
+{
+	flow_close(((struct scrape *)ctx)->flow, e);
+}
+
+static void on_websocket(void *ctx, const struct event_websocket *e)
+{
+	flow_websocket(((struct scrape *)ctx)->flow, e);
+}
+
+static void on_process_exec(void *ctx, const struct event_exec *e, struct str args)
+{
+	who_exec(((struct scrape *)ctx)->who, e->head.tgid,
+		 (struct str){e->comm, strnlen(e->comm, sizeof(e->comm))}, args);
+}
+
+static void on_process_exit(void *ctx, const struct event_exit *e)
+{
+	who_exit(((struct scrape *)ctx)->who, e->head.tgid, e->head.time);
+}
+
+static const struct owner *request_begun(void *ctx, const struct request *r)
+{
+	struct scrape *s = ctx;
+	bool server = r->role == ROLE_SERVER;
+	const struct owner *owner = who_is(s->who, r->pid, server ? r->local.port : 0);
+
+	who_hold(owner);
+	if (server)
+		metrics_active(s->metrics, owner, 1);
+	return owner;
+}
+
+static void request_done(void *ctx, const struct request *r, bool counted)
+{
+	struct scrape *s = ctx;
+
+	if (r->role == ROLE_SERVER)
+		metrics_active(s->metrics, r->owner, -1);
+	if (counted) {
+		metrics_count(s->metrics, r);
+		jsonlog_write(s->jsonlog, r);
+	}
+	who_release(r->owner);
+}
+
+static bool response_progress(void *ctx, uint64_t conn, struct event_progress *p)
+{
+	return kern_progress(((struct scrape *)ctx)->kern, conn, p);
+}
+
+static void websocket_told(struct scrape *s, enum websocket_event what, const struct websocket *w)
+{
+	metrics_websocket(s->metrics, what, w);
+	jsonlog_websocket(s->jsonlog, what, w);
+}
+
+static const struct owner *websocket_event(void *ctx, enum websocket_event what,
+					   const struct websocket *w)
+{
+	struct scrape *s = ctx;
+	struct websocket opened;
+
+	if (what != WEBSOCKET_OPENED) {
+		websocket_told(s, what, w);
+		if (what == WEBSOCKET_CLOSED)
+			who_release(w->owner);
+		return w->owner;
+	}
+	opened = *w;
+	opened.owner = who_is(s->who, w->pid, w->role == ROLE_SERVER ? w->local.port : 0);
+	who_hold(opened.owner);
+	websocket_told(s, what, &opened);
+	return opened.owner;
+}
+
+struct intake_handlers pipeline_intake(struct scrape *s)
+{
+	return (struct intake_handlers){.open = on_open,
+					.data = on_data,
+					.end = on_end,
+					.close = on_close,
+					.websocket = on_websocket,
+					.exec = on_process_exec,
+					.exit = on_process_exit,
+					.ctx = s};
+}
+
+void pipeline_flow(struct scrape *s, struct flow_options *o)
+{
+	o->begun = request_begun;
+	o->done = request_done;
+	o->progress = response_progress;
+	o->websocket = websocket_event;
+	o->ctx = s;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The arrows between the rooms; see pipeline.c. */
+#ifndef SONDE_PIPELINE_H
+#define SONDE_PIPELINE_H
+
+#include "flow/flow.h"
+#include "kern/intake.h"
+#include "kern/kern.h"
+#include "scrape.h"
+
+/* Where records go. s is borrowed, and its rooms may be made later. */
+struct intake_handlers pipeline_intake(struct scrape *s);
+/* Where flow/ tells what it has found: fills its functions in. */
+void pipeline_flow(struct scrape *s, struct flow_options *o);
+
+#endif
