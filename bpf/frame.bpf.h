@@ -59,8 +59,10 @@ struct frame_half {
 	__u32 position; /* where the next hit should begin */
 	__u32 frames;	/* walked whole */
 	__u32 tail;	/* last four bytes of a handshake */
-	__u8 head[32];	/* of the current frame, as far as it has come; room for what is read behind
-			 */
+	__u32 budget;	/* steps that may still be taken with this hit */
+	__u32 unused;
+	__u8 head[32]; /* of the current frame, as far as it has come; room for what is read behind
+			*/
 	__u8 head_n;
 	__u8 state;   /* enum frame_state */
 	__u8 first;   /* byte of the current frame: FIN, RSV, opcode */
@@ -68,7 +70,7 @@ struct frame_half {
 	__u8 trust;   /* frames since it was lost, at most FRAME_TRUSTED */
 	__u8 masked;  /* as all its frames have to be: FRAME_MASKED or 0 */
 	__u8 placed;  /* position is known */
-	__u8 unused;
+	__u8 unused_too;
 };
 
 /* n bytes went by, and nothing of them is known. */

@@ -84,12 +84,16 @@ static __always_inline void frame_ended(struct frame_walk *walk)
 
 static long frames_step(__u64 i, struct frame_walk *walk)
 {
-	int step = frame_step(walk->h);
+	int step;
 
 	(void)i;
+	if (!walk->h->budget)
+		return 1;
+	walk->h->budget--;
+	step = frame_step(walk->h);
 	if (step == FRAME_END)
 		frame_ended(walk);
-	return step == FRAME_OUT;
+	return step == FRAME_OUT || !walk->h->avail;
 }
 
 /* One buffer; returns how many of its bytes were not walked. Global, as the next one, so that the
@@ -113,28 +117,44 @@ __noinline __u32 frames_part(struct frames *w, struct hit *hit, struct part *p)
 	return rest;
 }
 
+/* Buffers of a hit, one after the other. */
+struct frame_parts {
+	struct frames *w;
+	struct hit *hit;
+	struct part *p;
+	__u32 *left; /* bytes that were not walked */
+};
+
+static long frames_next_part(__u64 i, struct frame_parts *parts)
+{
+	struct part *p = parts->p;
+	__u32 rest;
+
+	if (!vector_part(parts->hit, p, i))
+		return 1;
+	if (p->len > *parts->left)
+		p->len = *parts->left;
+	rest = frames_part(parts->w, parts->hit, p);
+	*parts->left -= p->len - rest;
+	return rest || !*parts->left;
+}
+
 /* Walks the bytes of a hit. */
 __noinline int frames_walk(struct hit *hit, struct frames *w, int readable)
 {
-	struct frame_half *h;
+	__u32 left;
 	struct part p = {};
-	__u32 left, rest = 0;
+	struct frame_parts parts = {w, hit, &p, &left};
 
 	if (!hit || !w)
 		return 0;
-	h = &w->half[hit->dir & 1];
 	left = hit->moved;
-	frame_place(h, hit->seq, left);
-	for (__u32 i = 0; readable && left && !rest && i < IO_FAR; i++) {
-		if (!vector_part(hit, &p, i))
-			break;
-		if (p.len > left)
-			p.len = left;
-		rest = frames_part(w, hit, &p);
-		left -= p.len - rest;
-	}
+	w->half[hit->dir & 1].budget = FRAMES_MAX;
+	frame_place(&w->half[hit->dir & 1], hit->seq, left);
+	if (readable)
+		bpf_loop(IO_MOST, frames_next_part, &parts, 0);
 	if (left)
-		frame_skip(h, left);
+		frame_skip(&w->half[hit->dir & 1], left);
 	return 0;
 }
 

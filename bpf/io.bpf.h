@@ -28,8 +28,9 @@
 #define MSG_TRUNC    0x20
 #define MSG_ERRQUEUE 0x2000
 
-#define IO_NEAR 2  /* buffers of a vectored call that are looked at in any case */
-#define IO_FAR	64 /* and that may be looked at */
+#define IO_NEAR 2    /* buffers of a vectored call that are looked at in any case */
+#define IO_FAR	64   /* and that may be looked at for a head or a tail */
+#define IO_MOST 1024 /* of one call: the kernel's own limit */
 
 struct user_iovec {
 	__u64 base;
@@ -55,14 +56,13 @@ struct hit {
 	__u32 ack;	 /* position reached in the other one */
 	__u32 ring_used; /* bytes */
 	__u32 dir;	 /* enum event_dir */
+	__u16 vectors;	 /* length of the array, at most IO_MOST */
 	__u8 detail;	 /* enum event_detail: what may go out of it */
-	__u8 vectors;	 /* length of the array, at most IO_FAR */
 	__u8 in_kernel;	 /* the array is the kernel's copy */
 	__u8 again;	 /* enum hit_again */
 	__u8 said;	 /* that it cannot be read has been counted */
 	__u8 hole;	 /* bytes before it were read without a hit */
 	__u8 unseen;	 /* what moved is not known, and nobody will say */
-	__u8 unused;
 };
 
 extern const volatile __u8 io_forms[IO_CALLS];
@@ -85,7 +85,7 @@ static __always_inline bool io_vector(struct hit *hit, __u64 vector, __u64 n)
 	__u64 bytes = (n < IO_NEAR ? n : IO_NEAR) * sizeof(struct user_iovec);
 
 	hit->vector = vector;
-	hit->vectors = n < IO_FAR ? n : IO_FAR;
+	hit->vectors = n < IO_MOST ? n : IO_MOST;
 	/* clang 14 loses the bound otherwise */
 	asm volatile("" : "+r"(bytes));
 	if (bytes && bytes <= sizeof(hit->near) &&

@@ -268,7 +268,7 @@ static __always_inline bool uring_vector(struct hit *hit, const struct uring_ite
 
 	hit->vector = iter->at;
 	hit->in_kernel = 1;
-	hit->vectors = iter->segments < IO_FAR ? iter->segments : IO_FAR;
+	hit->vectors = iter->segments < IO_MOST ? iter->segments : IO_MOST;
 	if (n < 1 || bpf_probe_read_kernel(hit->near, n * sizeof(hit->near[0]), (void *)iter->at))
 		return false;
 	hit->near[0].base += iter->offset;

@@ -7,7 +7,7 @@ The counts of a crowd are compared by service, not by path: what the kernel half
 import os
 import subprocess
 
-from sonde_test import LIMIT, LIMIT, ROOT, Failure, check, losses_of, same, until
+from sonde_test import LIMIT, ROOT, Failure, check, losses_of, same, until
 
 TOOLS = ROOT / ".output/tests"
 LABELS = ("http_request_method", "http_response_status_code")

@@ -175,4 +175,33 @@ static inline struct link shake(struct watch *watch, uint64_t id, uint8_t role, 
 	return l;
 }
 
+static inline int watch_setup(void **state)
+{
+	static struct watch watch;
+
+	watch_start(&watch);
+	*state = &watch;
+	return 0;
+}
+
+static inline int watch_teardown(void **state)
+{
+	watch_end(*state);
+	return 0;
+}
+
+static inline void assert_shaken(const struct websocket *w)
+{
+	assert_str(request_str(w, target), "/rooms/17");
+	assert_str(request_str(w, route), "/rooms/{id}");
+	assert_str(request_str(w, host), "h");
+	assert_str(request_str(w, protocol), "chat");
+	assert_str(request_str(w, request_id), "r1");
+	assert_int_equal(w->local.ip[3], 1);
+	assert_int_equal(w->peer.ip[3], 2);
+}
+
+/* A watch a test. */
+#define WATCHED(name) cmocka_unit_test_setup_teardown(name, watch_setup, watch_teardown)
+
 #endif

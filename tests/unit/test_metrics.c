@@ -195,6 +195,7 @@ static void test_active(void **state)
 	assert_line(m, "http_server_active_requests{service=\"cart\"} 0");
 	metrics_active(m, &cart, -1);
 	assert_line(m, "http_server_active_requests{service=\"cart\"} 0");
+	assert_absent(m, "} -");
 	metrics_free(m);
 }
 

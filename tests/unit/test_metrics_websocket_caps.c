@@ -64,6 +64,7 @@ static void test_forgotten(void **state)
 	close_one(m, &cart, ROLE_SERVER, 1000);
 	assert_line(m, "websocket_connections" SERVER "0");
 	assert_line(m, "websocket_connections{" SHOP ",role=\"server\"} 1");
+	assert_absent(m, "} -");
 	open_one(m, &cart, ROLE_SERVER);
 	assert_line(m, "websocket_connections" SERVER "1");
 	metrics_free(m);
@@ -97,6 +98,34 @@ static void test_gauge_finds_its_place(void **state)
 	metrics_free(m);
 }
 
+/* The same where all series are in use, so that not even a role is told apart. */
+static void test_gauge_finds_the_last_place(void **state)
+{
+	const struct owner late = {.id = 5000, .service = STR("late")};
+	struct metrics *m = new_metrics(2000, 200);
+	unsigned series;
+
+	(void)state;
+	for (uint32_t id = 1; id <= 60; id++) {
+		char name[16];
+		struct owner owner = {.id = id};
+
+		snprintf(name, sizeof(name), "s%u", id);
+		owner.service = str_of(name);
+		count_routes(m, &owner, 200);
+	}
+	open_one(m, &late, ROLE_CLIENT);
+	assert_line(m, "websocket_connections{service=\"other\"} 1");
+	metrics_forget(m, 1);
+	open_one(m, &late, ROLE_CLIENT);
+	assert_line(m, "websocket_connections{service=\"late\",role=\"client\"} 1");
+	close_one(m, &late, ROLE_CLIENT, 1000);
+	close_one(m, &late, ROLE_CLIENT, 1000);
+	assert_int_equal(sum_of(m, "websocket_connections{", &series), 0);
+	assert_absent(m, "} -");
+	metrics_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -104,6 +133,7 @@ int main(void)
 		cmocka_unit_test(test_series_cap),
 		cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_gauge_finds_its_place),
+		cmocka_unit_test(test_gauge_finds_the_last_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -175,7 +175,8 @@ static void entry_tell(struct flow *f, struct websocket_entry *w, uint64_t now,
 
 static void event_take(struct flow *f, struct websocket_entry *w, const struct event_websocket *e)
 {
-	struct websocket_end end = {e->head.time, e->undelivered, e->closer, {{{0}}, {{0}}, {0}}};
+	struct websocket_end end = {
+		.time = e->head.time, .undelivered = e->undelivered, .closer = e->closer};
 
 	entry_hear(w, e);
 	counts_take(w, e, &end.added);

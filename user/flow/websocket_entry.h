@@ -29,7 +29,7 @@ struct websocket_entry {
 	bool told;	 /* WEBSOCKET_OPENED was */
 	bool reconnect;
 	struct {
-		uint16_t request_id, trace_id, span_id, parent_id, user_id, host, target, protocol;
+		uint16_t user_id, request_id, trace_id, span_id, parent_id, host, target, protocol;
 	} length;
 	char protocol[64];
 	char text[WEBSOCKET_TEXT_MAX]; /* the others, in this order */

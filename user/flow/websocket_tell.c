@@ -20,11 +20,11 @@ void websocket_text_keep(struct websocket_entry *w, const struct request *r)
 {
 	size_t used = 0;
 
+	text_put(w, &used, &w->length.user_id, request_str(r, user_id));
 	text_put(w, &used, &w->length.request_id, request_str(r, request_id));
 	text_put(w, &used, &w->length.trace_id, request_str(r, trace_id));
 	text_put(w, &used, &w->length.span_id, request_str(r, span_id));
 	text_put(w, &used, &w->length.parent_id, request_str(r, parent_id));
-	text_put(w, &used, &w->length.user_id, request_str(r, user_id));
 	text_put(w, &used, &w->length.host, request_str(r, host));
 	text_put(w, &used, &w->length.target, request_str(r, target));
 }
@@ -41,11 +41,11 @@ static void text_view(const struct websocket_entry *w, struct websocket *v)
 {
 	struct str rest = {w->text, sizeof(w->text)};
 
+	request_set(v, user_id, text_next(&rest, w->length.user_id));
 	request_set(v, request_id, text_next(&rest, w->length.request_id));
 	request_set(v, trace_id, text_next(&rest, w->length.trace_id));
 	request_set(v, span_id, text_next(&rest, w->length.span_id));
 	request_set(v, parent_id, text_next(&rest, w->length.parent_id));
-	request_set(v, user_id, text_next(&rest, w->length.user_id));
 	request_set(v, host, text_next(&rest, w->length.host));
 	request_set(v, target, text_next(&rest, w->length.target));
 	request_set(v, protocol, ((struct str){w->protocol, w->length.protocol}));
@@ -96,9 +96,7 @@ static struct reconnect_client client_of(const struct websocket_entry *w)
 	return (struct reconnect_client){
 		.service = w->service,
 		.peer = w->peer,
-		.user = {w->text + w->length.request_id + w->length.trace_id + w->length.span_id +
-				 w->length.parent_id,
-			 w->length.user_id},
+		.user = {w->text, w->length.user_id},
 		.protocol = {w->protocol, w->length.protocol},
 	};
 }

@@ -251,7 +251,7 @@ const struct family families[FAMILY_COUNT] = {
 	},
 	[FAMILY_WEBSOCKET_PING_RTT] = {
 		.prom = {"websocket_ping_rtt_seconds", PROM_HISTOGRAM, "seconds",
-			 "From a ping that this side sent to its pong."},
+			 "From a ping that a process sent to the pong that it received."},
 		.label_count = 1,
 		.labels = {&label_role},
 		.bounds = &durations,

@@ -243,19 +243,14 @@ void metrics_free(struct metrics *m)
 	free(m);
 }
 
-/* Where it is still counted; NULL: nowhere. Places are not made for that. */
 static struct series *gauge_elsewhere(struct observation *o, enum family_number family)
 {
 	struct observation other = *o;
-	struct series *places[] = {o->identity->coarsest[family], NULL,
-				   o->metrics->other->coarsest[family]};
+	struct series *s;
 
 	other.identity = o->metrics->other;
-	places[1] = series_of(&other, family);
-	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-		if (places[i] && places[i]->sum)
-			return places[i];
-	return NULL;
+	s = series_of(&other, family);
+	return s->sum ? s : other.identity->coarsest[family];
 }
 
 /*
@@ -268,7 +263,7 @@ void gauge_change(struct observation *o, enum family_number family, int change)
 
 	if (change < 0 && !s->sum)
 		s = gauge_elsewhere(o, family);
-	if (s)
+	if (change > 0 || s->sum)
 		s->sum += (uint64_t)(int64_t)change;
 }
 
