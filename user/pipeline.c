@@ -60,16 +60,30 @@ static const struct owner *request_begun(void *ctx, const struct request *r)
 	return owner;
 }
 
+/* A stream is counted when it begins, and measured until it is over. */
+static void request_measure(struct scrape *s, const struct request *r, bool counted)
+{
+	bool answered = r->stream == STREAM_NONE || r->stream == STREAM_BEGUN;
+
+	if (answered && r->role == ROLE_SERVER)
+		metrics_active(s->metrics, r->owner, -1);
+	if (answered && counted)
+		metrics_count(s->metrics, r);
+	metrics_stream(s->metrics, r);
+}
+
+static void request_stream(void *ctx, const struct request *r)
+{
+	request_measure(ctx, r, true);
+}
+
 static void request_done(void *ctx, const struct request *r, bool counted)
 {
 	struct scrape *s = ctx;
 
-	if (r->role == ROLE_SERVER)
-		metrics_active(s->metrics, r->owner, -1);
-	if (counted) {
-		metrics_count(s->metrics, r);
+	request_measure(s, r, counted);
+	if (counted)
 		jsonlog_write(s->jsonlog, r);
-	}
 	who_release(r->owner);
 }
 
@@ -118,6 +132,7 @@ struct intake_handlers pipeline_intake(struct scrape *s)
 void pipeline_flow(struct scrape *s, struct flow_options *o)
 {
 	o->begun = request_begun;
+	o->stream = request_stream;
 	o->done = request_done;
 	o->progress = response_progress;
 	o->websocket = websocket_event;

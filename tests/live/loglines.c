@@ -45,6 +45,7 @@ static const struct field {
 	{"route", OPTIONAL, JSON_STRING},
 	{"status", OPTIONAL, JSON_INTEGER},
 	{"error", OPTIONAL, JSON_STRING},
+	{"stream", OPTIONAL, JSON_TRUE},
 	{"duration_ms", REQUIRED, JSON_REAL},
 	{"ttfb_ms", OPTIONAL, JSON_REAL},
 	{"request_bytes", OPTIONAL, JSON_INTEGER},

@@ -50,7 +50,7 @@ def test_http10_curl(live):
 
 
 def start_uvicorn(live, env=None):
-    """(port, log of the app itself, uvicorn's access log)"""
+    """(process, port, log of the app itself, uvicorn's access log)"""
     probe = [PYTHON, "-c", "import fastapi, uvicorn"]
     if subprocess.run(probe, stderr=subprocess.DEVNULL).returncode:
         raise Skip("fastapi and uvicorn are not installed")
@@ -58,10 +58,10 @@ def start_uvicorn(live, env=None):
     command = [PYTHON, "-m", "uvicorn", "tasks:app", "--app-dir", HERE / "servers", "--port", "0"]
     env = {"PREFIX": live.prefix, "ACCESS_LOG": str(log), **(env or {})}
     env["PYTHONDONTWRITEBYTECODE"] = "1"
-    live.start(command, env=env, stdout=words, stderr=words.with_suffix(".err"))
+    process = live.start(command, env=env, stdout=words, stderr=words.with_suffix(".err"))
     running = re.compile(r"running on http://[\d.]+:(\d+)")
     found = until("uvicorn", lambda: running.search(words.with_suffix(".err").read_text()))
-    return int(found.group(1)), log, words
+    return process, int(found.group(1)), log, words
 
 
 def task_requests(prefix):
@@ -85,7 +85,7 @@ def curl_tasks(live, port):
 
 
 def run_uvicorn(live, service, env=None, rule=None):
-    port, log, words = start_uvicorn(live, env)
+    _, port, log, words = start_uvicorn(live, env)
     agent = live.agent(*([f"--service={port}={rule}"] if rule else []))
     answers = curl_tasks(live, port)
     expected = tally(log.read_text().splitlines())

@@ -31,6 +31,9 @@ struct feed {
 	struct flow *flow;
 	uint64_t now;
 	unsigned begun, done, counted;
+	unsigned streams, streams_open;
+	uint64_t stream_bytes;
+	struct request stream;	    /* as the sink was last told of one */
 	struct seen seen[SEEN_MAX]; /* the first ones */
 	struct event_progress progress;
 	bool lose;    /* records find no room in the ring */
@@ -50,6 +53,20 @@ static const struct owner *feed_begun(void *ctx, const struct request *r)
 	return &owner;
 }
 
+static void feed_stream(void *ctx, const struct request *r)
+{
+	struct feed *f = ctx;
+	bool begins = r->stream == STREAM_BEGUN;
+
+	assert_true(f->done < f->begun);
+	assert_int_equal(r->owner->id, 7);
+	assert_true(begins || (r->stream == STREAM_OPEN && f->streams_open));
+	f->streams += begins;
+	f->streams_open += begins;
+	f->stream_bytes += r->stream_added;
+	f->stream = *r;
+}
+
 static void feed_done(void *ctx, const struct request *r, bool counted)
 {
 	struct feed *f = ctx;
@@ -58,6 +75,11 @@ static void feed_done(void *ctx, const struct request *r, bool counted)
 	assert_int_equal(r->owner->id, 7);
 	if (f->check)
 		f->check(r, counted);
+	if (r->stream) {
+		assert_true(r->stream == STREAM_OVER && counted && f->streams_open);
+		f->streams_open--;
+		f->stream_bytes += r->stream_added;
+	}
 	if (f->done < SEEN_MAX)
 		f->seen[f->done] = (struct seen){*r, counted};
 	f->done++;
@@ -80,6 +102,7 @@ static inline void feed_start_with(struct feed *f, const struct flow_options *op
 	*f = (struct feed){.now = 1000000};
 	o.capture_bytes = CAPTURE_BYTES;
 	o.begun = feed_begun;
+	o.stream = feed_stream;
 	o.done = feed_done;
 	o.progress = feed_progress;
 	o.ctx = f;
@@ -127,6 +150,7 @@ static inline void feed_end(struct feed *f)
 	if (!f->inexact)
 		assert_int_equal(feed_missing(f), 0);
 	assert_int_equal(f->begun, f->done);
+	assert_int_equal(f->streams_open, 0);
 	assert_int_equal(feed_stats(f)->open[PROTO_http1], 0);
 	assert_int_equal(feed_stats(f)->counted[PROTO_http1], f->counted);
 	flow_free(f->flow);

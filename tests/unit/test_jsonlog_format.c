@@ -160,6 +160,24 @@ static void test_unknown_sizes(void **state)
 	json_decref(json);
 }
 
+/* A line of a stream says that its duration is no latency. */
+static void test_stream(void **state)
+{
+	struct request r = make("GET", "/events", 200);
+	json_t *json = parse(&r);
+
+	(void)state;
+	assert_null(json_object_get(json, "stream"));
+	json_decref(json);
+	r.stream = STREAM_OVER;
+	r.first_byte = r.start + 300 * NS_PER_US;
+	json = parse(&r);
+	assert_true(json_is_true(json_object_get(json, "stream")));
+	assert_true(json_real_value(json_object_get(json, "duration_ms")) == 12.403);
+	assert_true(json_real_value(json_object_get(json, "ttfb_ms")) == 0.3);
+	json_decref(json);
+}
+
 static void test_levels(void **state)
 {
 	static const struct {
@@ -281,15 +299,11 @@ static void test_longest_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_fields),
-		cmocka_unit_test(test_absent_fields),
-		cmocka_unit_test(test_message_without_path),
-		cmocka_unit_test(test_unknown_sizes),
-		cmocka_unit_test(test_levels),
-		cmocka_unit_test(test_message_times),
-		cmocka_unit_test(test_peers),
-		cmocka_unit_test(test_hostile_bytes),
-		cmocka_unit_test(test_longest_line),
+		cmocka_unit_test(test_all_fields),    cmocka_unit_test(test_absent_fields),
+		cmocka_unit_test(test_stream),	      cmocka_unit_test(test_message_without_path),
+		cmocka_unit_test(test_unknown_sizes), cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_message_times), cmocka_unit_test(test_peers),
+		cmocka_unit_test(test_hostile_bytes), cmocka_unit_test(test_longest_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

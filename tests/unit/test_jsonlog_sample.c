@@ -125,6 +125,15 @@ static void test_sample_edges(void **state)
 		{{.status = 200, .error = REQUEST_ABORTED}, true},
 		{{.status = 200, .start = 5, .end = 5 + SLOW_NS - 1}, false},
 		{{.status = 200, .start = 5, .end = 5 + SLOW_NS}, true},
+		/* a stream lasts, which is not slow */
+		{{.status = 200,
+		  .start = 5,
+		  .first_byte = 6,
+		  .end = 5 + SLOW_NS,
+		  .stream = STREAM_OVER},
+		 false},
+		{{.status = 200, .start = 5, .first_byte = 5 + SLOW_NS, .stream = STREAM_OVER},
+		 true},
 	};
 	int fd = open("/dev/null", O_WRONLY);
 	struct jsonlog *none = new_sampled(fd, 0), *all = new_sampled(fd, JSONLOG_SAMPLE_ALL);

@@ -80,6 +80,28 @@ static void close_balance(struct flow *f, struct conn *c, const struct event_clo
 		conn_found(f, c, -rest);
 }
 
+/*
+ * Nothing but the close ends a stream's response. It has lasted until then, however long it was
+ * silent, and it is for the client to leave when it has heard enough.
+ */
+static bool is_stream_cut(const struct conn *c, const struct exchange *x,
+			  const struct event_close *e)
+{
+	bool server = c->role == ROLE_SERVER;
+
+	if (e->closer == CLOSER_RESET)
+		return !server;
+	return x->end != MSG_END_CLOSE && e->closer == (server ? CLOSER_LOCAL : CLOSER_PEER);
+}
+
+static void close_answer(const struct conn *c, struct exchange *x, const struct event_close *e)
+{
+	if (x->streams)
+		x->request.end = e->head.time;
+	if (x->streams ? is_stream_cut(c, x, e) : is_cut(c, x, e))
+		x->request.error = REQUEST_ABORTED;
+}
+
 void close_take(struct flow *f, struct conn *c, const struct event_close *e)
 {
 	bool unseen = e->closer == CLOSER_UNSEEN;
@@ -87,8 +109,8 @@ void close_take(struct flow *f, struct conn *c, const struct event_close *e)
 
 	if (x && e->responses == x->response_txn) {
 		match_progress(f, c, e->response_time, e->response_bytes, e->tail);
-		if (c->answering && is_cut(c, x, e) && !unseen)
-			x->request.error = REQUEST_ABORTED;
+		if (c->answering && !unseen)
+			close_answer(c, x, e);
 	}
 	match_finish(f, c);
 	match_answered(f, c, &(struct answered){e->responses, e->dropped, e->unknown, true});

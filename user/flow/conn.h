@@ -28,6 +28,8 @@ struct exchange {
 	uint32_t response_head;	    /* bytes; 0 unknown */
 	uint64_t response_wanted;   /* with MSG_END_LENGTH: head and body */
 	uint64_t response_moved;    /* head and body so far */
+	bool streams;		    /* it is a stream of events */
+	uint64_t stream_told;	    /* bytes of its body that the sink knows of */
 	uint32_t response_seq;	    /* position of its first byte */
 	uint64_t response_base;	    /* bytes that the kernel counts for it but came before it */
 	uint32_t request_head;	    /* bytes; 0 unknown */
@@ -119,6 +121,8 @@ void piece_free(struct flow *f, struct piece **p);
 struct exchange *exchange_start(struct flow *f, struct conn *c, uint32_t pid, uint32_t tid,
 				uint32_t txn, uint64_t start);		 /* NULL when used up */
 void exchange_begin(struct flow *f, struct conn *c, struct exchange *x); /* the sink hears of it */
+/* Its response is a stream that begins, or that has moved: the sink hears of it. */
+void exchange_stream(struct flow *f, struct conn *c, struct exchange *x);
 /* It is over: counted says whether it is to be counted here. */
 void exchange_end(struct flow *f, struct conn *c, struct exchange *x, bool counted);
 /* The kernel half counts it. */

@@ -3,7 +3,8 @@
  * Life of an exchange: one request, and what is known of its response. The sink hears of it when it
  * begins and when it is over. The invariant: every begun() is followed by exactly one done(), which
  * says whether the request is to be counted here. A tentative one begins only when an answer has
- * proved it; one that nothing proved was never seen, so it is taken off what was found.
+ * proved it; one that nothing proved was never seen, so it is taken off what was found. A stream is
+ * counted when it begins, so that its request is not open while it lasts.
  */
 #include "flow/conn.h"
 
@@ -21,14 +22,11 @@ static uint64_t body_size(uint64_t moved, uint64_t head)
 	return head && moved >= head ? moved - head : REQUEST_SIZE_UNKNOWN;
 }
 
-static void deliver(struct flow *f, struct conn *c, struct exchange *x, bool counted)
+/* What is known of it by now. */
+static void fill(const struct conn *c, struct exchange *x)
 {
 	struct request *r = &x->request;
 
-	if (!x->begun) {
-		conn_found(f, c, -1); /* tentative, and nothing proved it */
-		return;
-	}
 	r->local = c->local;
 	r->peer = c->peer;
 	if (r->error == REQUEST_ABORTED && !r->first_byte && x->handshake.upgrade)
@@ -41,10 +39,49 @@ static void deliver(struct flow *f, struct conn *c, struct exchange *x, bool cou
 					  : REQUEST_SIZE_UNKNOWN;
 	r->length.route =
 		(uint16_t)route_template(request_str(r, target), r->route, sizeof(r->route));
+}
+
+static void stream_fill(struct exchange *x, enum request_stream state)
+{
+	struct request *r = &x->request;
+	uint64_t told = x->stream_told;
+
+	r->stream = (uint8_t)state;
+	if (r->response_bytes != REQUEST_SIZE_UNKNOWN && r->response_bytes > told)
+		x->stream_told = r->response_bytes;
+	r->stream_added = x->stream_told - told;
+}
+
+static void account(struct flow *f, struct conn *c, bool counted)
+{
 	f->stats.open[c->protocol]--;
 	f->stats.counted[c->protocol] += counted;
 	c->balance -= counted;
-	f->options.done(f->options.ctx, r, counted);
+}
+
+void exchange_stream(struct flow *f, struct conn *c, struct exchange *x)
+{
+	bool begins = x->request.stream == STREAM_NONE;
+
+	fill(c, x);
+	stream_fill(x, begins ? STREAM_BEGUN : STREAM_OPEN);
+	if (begins)
+		account(f, c, true);
+	f->options.stream(f->options.ctx, &x->request);
+}
+
+static void deliver(struct flow *f, struct conn *c, struct exchange *x, bool counted)
+{
+	if (!x->begun) {
+		conn_found(f, c, -1); /* tentative, and nothing proved it */
+		return;
+	}
+	fill(c, x);
+	if (x->request.stream)
+		stream_fill(x, STREAM_OVER);
+	else
+		account(f, c, counted);
+	f->options.done(f->options.ctx, &x->request, counted);
 }
 
 void exchange_end(struct flow *f, struct conn *c, struct exchange *x, bool counted)

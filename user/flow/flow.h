@@ -22,7 +22,14 @@ struct flow_options {
 	uint32_t capture_bytes;	  /* as the kernel half was told */
 	/* A request began: the sink names its owner. May be NULL for none. */
 	const struct owner *(*begun)(void *ctx, const struct request *r);
-	/* A request is over, one call for each begun(). `counted`: false if it must not be counted.
+	/*
+	 * The response is a stream: told when that begins (STREAM_BEGUN), which is when the request
+	 * is to be counted, and then each time that it has moved (STREAM_OPEN).
+	 */
+	void (*stream)(void *ctx, const struct request *r);
+	/*
+	 * A request is over, one call for each begun(). `counted`: false if it must not be counted.
+	 * With STREAM_OVER it is the stream that is over, and the request has been counted.
 	 */
 	void (*done)(void *ctx, const struct request *r, bool counted);
 	/* How far a response has got; see kern_progress(). */

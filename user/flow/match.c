@@ -101,6 +101,7 @@ static void answer_fill(const struct conn *c, struct exchange *x, const struct m
 	x->response_seq = a->seq + (uint32_t)a->base;
 	x->response_wanted = consumed + msg->body_left;
 	x->end = msg->end;
+	x->streams = msg->streams;
 	if (!c->pipelined) /* else they are of all requests that came together */
 		x->request_moved = a->request_bytes;
 	trace_request_id(&x->request, msg->ids);
@@ -115,6 +116,8 @@ static void answering_start(struct flow *f, struct conn *c, struct exchange *x,
 		websocket_handshake(f, &x->request);
 	if (x->request.start > x->request.first_byte)
 		x->request.start = x->request.first_byte; /* the send's hook ran late */
+	if (x->streams)
+		exchange_stream(f, c, x);
 	if (complete(c, x, tail)) {
 		exchange_end(f, c, x, true);
 		return;
@@ -155,6 +158,7 @@ void match_filled(struct flow *f, struct conn *c, struct exchange *x)
 	x->response_seq = early->response_seq;
 	x->response_wanted = early->response_wanted;
 	x->end = early->end;
+	x->streams = early->streams;
 	if (!x->request.length.request_id)
 		request_set(&x->request, request_id, request_str(&early->request, request_id));
 	answer = early->handshake;
@@ -277,6 +281,8 @@ void match_progress(struct flow *f, struct conn *c, uint64_t time, uint64_t move
 	x->request.end = time;
 	if (complete(c, x, tail))
 		match_finish(f, c);
+	else if (x->streams)
+		exchange_stream(f, c, x);
 }
 
 /*

@@ -28,6 +28,10 @@ enum request_error { REQUEST_OK = 0, REQUEST_ABORTED = 1 };
 /* Of a request that asked for a WebSocket. */
 enum request_handshake { HANDSHAKE_NONE = 0, HANDSHAKE_ACCEPTED = 1, HANDSHAKE_REFUSED = 2 };
 
+/* Of a response of type text/event-stream. It lasts for as long as somebody listens, which is no
+ * latency: the request counts when its stream begins, and has its log line when that is over. */
+enum request_stream { STREAM_NONE = 0, STREAM_BEGUN = 1, STREAM_OPEN = 2, STREAM_OVER = 3 };
+
 struct request_addr {
 	uint16_t family; /* AF_INET, AF_INET6, AF_UNIX, 0 unknown */
 	uint16_t port;	 /* host order */
@@ -47,6 +51,7 @@ struct request {
 	uint8_t error;	   /* enum request_error */
 	uint16_t status;   /* 0: none was seen */
 	uint8_t handshake; /* enum request_handshake */
+	uint8_t stream;	   /* enum request_stream */
 	const struct proto *proto;
 	const struct owner *owner;
 	struct request_addr local, peer;
@@ -57,6 +62,7 @@ struct request {
 	uint64_t end;		/* last byte of the response */
 	uint64_t request_bytes; /* bodies, as they were on the wire; or REQUEST_SIZE_UNKNOWN */
 	uint64_t response_bytes;
+	uint64_t stream_added; /* bytes of a stream's body since the sink was last told of it */
 
 	struct {
 		uint16_t op, target, route, host, request_id, trace_id, span_id, parent_id, user_id;
@@ -77,6 +83,14 @@ struct request {
 /* request_set(r, op, view): fills a counted member, cutting what does not fit */
 #define request_set(r, member, view) \
 	((r)->length.member = request_fill((r)->member, sizeof((r)->member), (view)))
+
+/* How long its client waited; 0 if that is not known. */
+static inline uint64_t request_latency(const struct request *r)
+{
+	uint64_t end = r->stream ? r->first_byte : r->end;
+
+	return r->start && end > r->start ? end - r->start : 0;
+}
 
 static inline uint16_t request_fill(char *to, size_t size, struct str s)
 {

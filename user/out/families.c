@@ -15,20 +15,15 @@ bool request_failed(const struct request *r)
 	return r->error != REQUEST_OK || r->status >= 500;
 }
 
-uint64_t request_duration(const struct request *r)
-{
-	return r->start && r->end > r->start ? r->end - r->start : 0;
-}
-
 static bool server_duration(const struct request *r, uint64_t *value)
 {
-	*value = request_duration(r);
+	*value = request_latency(r);
 	return r->role == ROLE_SERVER;
 }
 
 static bool client_duration(const struct request *r, uint64_t *value)
 {
-	*value = request_duration(r);
+	*value = request_latency(r);
 	return r->role == ROLE_CLIENT;
 }
 
@@ -47,7 +42,7 @@ static bool server_request_body(const struct request *r, uint64_t *value)
 static bool server_response_body(const struct request *r, uint64_t *value)
 {
 	*value = r->response_bytes;
-	return r->role == ROLE_SERVER && r->response_bytes != REQUEST_SIZE_UNKNOWN;
+	return r->role == ROLE_SERVER && !r->stream && r->response_bytes != REQUEST_SIZE_UNKNOWN;
 }
 
 static bool refused_handshake(const struct request *r, uint64_t *value)
@@ -167,6 +162,39 @@ const struct family families[FAMILY_COUNT] = {
 	[FAMILY_ACTIVE] = {
 		.prom = {"http_server_active_requests", PROM_GAUGE, NULL,
 			 "Requests that a server is working on."},
+		.every = true,
+	},
+	[FAMILY_STREAMS] = {
+		.prom = {"http_server_streams", PROM_GAUGE, NULL,
+			 "Responses of type text/event-stream that a server has begun and not "
+			 "ended."},
+		.label_count = 1,
+		.labels = {&label_route},
+		.every = true,
+	},
+	[FAMILY_STREAMS_OPENED] = {
+		.prom = {"http_server_streams_opened_total", PROM_COUNTER, NULL,
+			 "Responses of type text/event-stream that a server has begun."},
+		.label_count = 1,
+		.labels = {&label_route},
+		.every = true,
+	},
+	[FAMILY_STREAM_DURATION] = {
+		.prom = {"http_server_stream_duration_seconds", PROM_HISTOGRAM, "seconds",
+			 "From the first byte of a server's text/event-stream response to its "
+			 "end."},
+		.label_count = 1,
+		.labels = {&label_route},
+		.bounds = &lives,
+		.every = true,
+	},
+	[FAMILY_STREAM_BYTES] = {
+		.prom = {"http_server_stream_bytes_total", PROM_COUNTER, "bytes",
+			 "Bodies of a server's text/event-stream responses, as they were on the "
+			 "wire."},
+		.label_count = 1,
+		.labels = {&label_route},
+		.every = true,
 	},
 	[FAMILY_CONNECTIONS_OPENED] = {
 		.prom = {"tcp_connections_opened_total", PROM_COUNTER, NULL,

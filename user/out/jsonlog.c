@@ -132,7 +132,7 @@ static uint32_t sample_of(const struct request *r)
 
 static bool is_kept(const struct jsonlog_options *o, const struct request *r)
 {
-	return r->error != REQUEST_OK || r->status >= 500 || r->end - r->start >= o->slow_ns ||
+	return r->error != REQUEST_OK || r->status >= 500 || request_latency(r) >= o->slow_ns ||
 	       sample_of(r) < o->sample;
 }
 

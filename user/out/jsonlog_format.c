@@ -67,6 +67,8 @@ static void write_what(struct buf *b, const struct request *r)
 		field_u64(b, KEY("status"), r->status);
 	if (r->error == REQUEST_ABORTED)
 		field_plain(b, KEY("error"), "aborted");
+	if (r->stream)
+		buf_str(b, STR(",\"stream\":true"));
 }
 
 static void write_measures(struct buf *b, const struct request *r)

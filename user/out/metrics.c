@@ -290,7 +290,7 @@ static void count_served(struct identity *i, const struct request *r)
 {
 	i->served++;
 	i->served_errors += request_failed(r);
-	i->served_ns += request_duration(r);
+	i->served_ns += request_latency(r);
 }
 
 void metrics_count(struct metrics *m, const struct request *r)

@@ -22,7 +22,8 @@ struct event_times;
 struct metrics_options {
 	uint32_t series_max; /* a family and a service, --series-max */
 	uint32_t routes_max; /* distinct routes a service, --routes-max */
-	bool no_active;	     /* not all requests are heard of before they are over */
+	bool no_active;	     /* not all requests are heard of before they are over: nothing is
+				shown of what is under way */
 };
 
 struct metrics *metrics_new(const struct metrics_options *options); /* NULL: no memory */
@@ -31,6 +32,8 @@ void metrics_free(struct metrics *m);
 /* A request began (+1) or is over (-1): http_server_active_requests. */
 void metrics_active(struct metrics *m, const struct owner *owner, int change);
 void metrics_count(struct metrics *m, const struct request *r);
+/* If its response is a stream of a server: that began, has moved, or is over. */
+void metrics_stream(struct metrics *m, const struct request *r);
 /* Transactions that were counted elsewhere, alike in everything but their times. */
 void metrics_shed(struct metrics *m, const struct request *like, const struct event_shed *added);
 /* What a WebSocket connection did, to w->owner. */

@@ -82,7 +82,7 @@ static void write_family(const struct metrics *m, struct prom *p, enum family_nu
 void metrics_write(const struct metrics *m, struct prom *p)
 {
 	for (unsigned family = 0; family < FAMILY_COUNT; family++)
-		if (family != FAMILY_ACTIVE || !m->options.no_active)
+		if (!families[family].every || !m->options.no_active)
 			write_family(m, p, family);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The inside of the registry, for its own files: families.c (what is measured), labels.c, metrics.c
- * (counting), metrics_websocket.c (counting what is no request) and metrics_write.c (reading it
- * out). Everyone else includes metrics.h.
+ * (counting), metrics_stream.c and metrics_websocket.c (counting what lasts) and metrics_write.c
+ * (reading it out). Everyone else includes metrics.h.
  */
 #ifndef SONDE_REGISTRY_H
 #define SONDE_REGISTRY_H
@@ -20,6 +20,10 @@ enum family_number {
 	FAMILY_REQUEST_BODY,
 	FAMILY_RESPONSE_BODY,
 	FAMILY_ACTIVE,
+	FAMILY_STREAMS,
+	FAMILY_STREAMS_OPENED,
+	FAMILY_STREAM_DURATION,
+	FAMILY_STREAM_BYTES,
 	FAMILY_CONNECTIONS_OPENED,
 	FAMILY_CONNECT_FAILURES,
 	FAMILY_RETRANSMITS,
@@ -124,6 +128,7 @@ struct bounds {
 struct family {
 	struct prom_family prom;
 	unsigned label_count;
+	bool every; /* right only where every request is heard of when it begins */
 	const struct label *labels[LABELS_MAX];
 	const struct bounds *bounds; /* histograms; NULL: the values are added up */
 	/* Is the request one for this family, and what does it add? */
@@ -141,7 +146,6 @@ extern const char *const identity_label_names[IDENTITY_LABELS];
 extern const char *const known_methods[]; /* ends with NULL; the first stands for all others */
 
 bool request_failed(const struct request *r);
-uint64_t request_duration(const struct request *r);
 
 struct series_list {
 	struct series *first, *last;

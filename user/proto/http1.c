@@ -176,6 +176,7 @@ static int64_t http1_parse(enum msg_kind kind, struct str bytes, struct msg *msg
 	msg->tunnel = kind != MSG_REQUEST && is_tunnel(msg);
 	msg->end = kind == MSG_REQUEST ? request_end(&h) : response_end(&h, msg);
 	msg->body_left = msg->end == MSG_END_LENGTH ? h.length : 0;
+	msg->streams = h.streams && msg->status / 100 == 2 && msg->end != MSG_END_HERE;
 	if (!h.ended)
 		return (int64_t)bytes.n;
 	msg->head_bytes = (uint32_t)(bytes.n - h.rest.n);

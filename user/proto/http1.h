@@ -18,6 +18,7 @@ struct http1_head {
 	bool ended; /* the empty line was seen */
 	bool chunked, other_coding;
 	bool has_length, bad_length;
+	bool streams; /* its type is text/event-stream */
 	uint64_t length;
 };
 

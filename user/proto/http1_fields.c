@@ -15,6 +15,7 @@ enum header_kind {
 	HEADER_EXPECT,
 	HEADER_LENGTH,
 	HEADER_TRANSFER,
+	HEADER_TYPE,
 	HEADER_UPGRADE,
 	HEADER_ID,
 };
@@ -34,7 +35,7 @@ static const struct http1_header headers[][SAME_LENGTH] = {
 	[7] = {{"upgrade", HEADER_UPGRADE, ID_UPGRADE}},
 	[9] = {{"x-user-id", HEADER_ID, ID_USER}},
 	[11] = {{"traceparent", HEADER_ID, ID_TRACEPARENT}},
-	[12] = {{"x-request-id", HEADER_ID, ID_REQUEST_ID}},
+	[12] = {{"x-request-id", HEADER_ID, ID_REQUEST_ID}, {"content-type", HEADER_TYPE, 0}},
 	[14] = {{"content-length", HEADER_LENGTH, 0}},
 	[16] = {{"x-correlation-id", HEADER_ID, ID_CORRELATION_ID}},
 	[17] = {{"transfer-encoding", HEADER_TRANSFER, 0},
@@ -102,6 +103,13 @@ static void upgrade_set(struct msg *msg, struct str value)
 	}
 }
 
+static void type_set(struct http1_head *h, struct str value)
+{
+	struct str media_type = str_trim(str_cut(&value, ';'));
+
+	h->streams |= str_eq_nocase(media_type, STR("text/event-stream"));
+}
+
 static void field_take(struct http1_head *h, struct msg *msg)
 {
 	const struct http1_header *header = h->header;
@@ -115,6 +123,9 @@ static void field_take(struct http1_head *h, struct msg *msg)
 		break;
 	case HEADER_TRANSFER:
 		transfer_set(h, h->value);
+		break;
+	case HEADER_TYPE:
+		type_set(h, h->value);
 		break;
 	case HEADER_HOST:
 		if (!msg->host.n && !h->folded)

@@ -54,6 +54,7 @@ struct msg {
 	enum msg_end end;
 	uint64_t body_left; /* with MSG_END_LENGTH: bytes of the body beyond the consumed ones */
 	bool tunnel;  /* from here on the connection speaks something else (101, CONNECT 2xx) */
+	bool streams; /* its body lasts for as long as somebody listens: text/event-stream */
 	bool expects; /* the client may leave the body out: Expect: 100-continue */
 };
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server on Python's http.server: any method; /status/N answers N, /close leaves the length out.
+"""A server on Python's http.server: any method; /status/N answers N, /close leaves the length out,
+/events/N is a stream of N events, with ?hold=1 until its client leaves.
 
 Its access log gets `METHOD PATH STATUS` before the answer goes out, so that a client that has its
 answer finds the line there.
@@ -27,6 +28,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         status = int(found.group(1)) if found else 200
         os.write(self.server.log, f"{self.command} {self.path} {status} {size}\n".encode())
         self.send_response(status)
+        found = re.search(r"/events/(\d+)", self.path)
+        if found:
+            return self.send_events(int(found.group(1)))
         body = f"{self.command} took {size}\n".encode()
         if status in (204, 304):
             body = b""
@@ -37,6 +41,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+    def send_events(self, count):
+        self.close_connection = True
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        for n in range(count):
+            self.wfile.write(f"data: {n}\n\n".encode())
+        if self.path.endswith("?hold=1"):
+            self.connection.settimeout(None)
+            self.rfile.read(1)
 
     def read_body(self):
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":

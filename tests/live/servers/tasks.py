@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A FastAPI app for uvicorn: writes `METHOD ROUTE STATUS` by the framework's own route template."""
 
+import asyncio
 import os
 import re
 import uuid
 
 import fastapi
+import fastapi.responses
 
 PREFIX = os.environ["PREFIX"]
 LOG = os.open(os.environ["ACCESS_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -42,6 +44,19 @@ async def put_order(user: uuid.UUID, number: int, order: dict):
 @router.get("/broken")
 def broken():
     raise fastapi.HTTPException(503)
+
+
+async def events(count, hold):
+    """Then it waits, if so told, until its client leaves."""
+    for n in range(count):
+        yield f"event: task\r\ndata: {n}\r\n\r\n"
+    while hold:
+        await asyncio.sleep(3600)
+
+
+@router.get("/events/{count}")
+def task_events(count: int, hold: bool = False):
+    return fastapi.responses.StreamingResponse(events(count, hold), media_type="text/event-stream")
 
 
 class AccessLog:
