@@ -13,7 +13,8 @@ SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo)
 PACKAGES_BUILD := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev \
 		  libjansson-dev libmicrohttpd-dev nettle-dev
 PACKAGES_CHECK := $(PACKAGES_BUILD) libcmocka-dev clang-format clang-tidy cppcheck shellcheck curl wrk \
-		  nginx-light nodejs prometheus python3 python3-fastapi python3-uvicorn util-linux iproute2
+		  nginx-light nodejs node-ws prometheus chromium python3 python3-fastapi python3-uvicorn \
+		  python3-websockets python3-wsproto util-linux iproute2
 
 CC       := gcc
 CLANG    := clang

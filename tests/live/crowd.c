@@ -14,17 +14,12 @@
  * Methods and statuses are mixed by number. An answer that is not the expected one ends the worker;
  * a request without an answer, as its server has gone, is counted as aborted.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
-#include <time.h>
 
 #include "crowd.h"
 
 #define BATCH		64
 #define CONNECTIONS_MAX 32768
-#define NS		1000000000LL
 
 struct client {
 	const char *prefix;
@@ -33,16 +28,8 @@ struct client {
 	uint64_t *counts;
 	int fds[CONNECTIONS_MAX], held[CONNECTIONS_MAX];
 	unsigned count, held_count;
-	char out[PIPELINE_MAX * REQUEST_MAX], in[PIPELINE_MAX * ANSWER_SIZE + 1];
+	char out[PIPECOMMAND_MAX * REQUEST_MAX], in[PIPECOMMAND_MAX * ANSWER_SIZE + 1];
 };
-
-static long long now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * NS + t.tv_nsec;
-}
 
 static int is_post(unsigned number)
 {
@@ -54,25 +41,11 @@ static unsigned status_of(unsigned number)
 	return number % 8 == 6 ? 404 : number % 16 == 15 ? 503 : 200;
 }
 
-/* Ports are bound late, so that each address has all of them for each server. */
 static int connection_open(struct client *c)
 {
-	struct sockaddr_in from = {.sin_family = AF_INET}, to = {.sin_family = AF_INET};
-	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+	int fd = connection_from(c->worker, c->ports[c->asking++ % c->port_count]);
 
-	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 256 * (c->worker + 1));
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	to.sin_port = htons((uint16_t)c->ports[c->asking++ % c->port_count]);
-	if (fd < 0 || setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) ||
-	    bind(fd, (struct sockaddr *)&from, sizeof(from)))
-		fail("socket");
-	if (connect(fd, (struct sockaddr *)&to, sizeof(to))) {
-		if (errno != ECONNREFUSED && errno != ECONNRESET)
-			fail("connect");
-		close(fd);
-		return -1;
-	}
-	c->counts[OPENED]++;
+	c->counts[OPENED] += fd >= 0;
 	return fd;
 }
 
@@ -88,10 +61,7 @@ static void connection_close(struct client *c, int *fd)
 /* The port need not wait after thousands of them. */
 static void connection_reset(struct client *c, int *fd)
 {
-	struct linger reset = {1, 0};
-
-	if (setsockopt(*fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)))
-		fail("linger");
+	socket_resets(*fd);
 	connection_close(c, fd);
 }
 
@@ -264,10 +234,10 @@ static void obey(struct client *c, const char *line)
 		fail(line);
 }
 
-/* A worker's end of its socket to the parent: lines come in, a byte says done. */
+/* Until the parent is gone. */
 static void work(struct client *c, int parent)
 {
-	char line[64];
+	char line[COMMAND_MAX];
 	ssize_t n;
 
 	while ((n = read(parent, line, sizeof(line) - 1)) > 0) {
@@ -279,39 +249,14 @@ static void work(struct client *c, int parent)
 	exit(0);
 }
 
-static int client_start(struct client *c)
-{
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		fail("socketpair");
-	if (!worker_start()) {
-		close(pair[0]);
-		work(c, pair[1]);
-	}
-	close(pair[1]);
-	return pair[0];
-}
-
-static void command(const int *workers, unsigned count, const char *line)
-{
-	char byte;
-
-	for (unsigned i = 0; i < count; i++)
-		if (write(workers[i], line, strlen(line)) < 0)
-			fail("a worker");
-	for (unsigned i = 0; i < count; i++)
-		if (read(workers[i], &byte, 1) != 1)
-			fail("a worker ended");
-}
-
 int main(int argc, char **argv)
 {
 	static struct client client;
-	int workers[WORKERS_MAX];
+	struct worker workers[WORKERS_MAX];
 	unsigned count = argc == 4 ? (unsigned)atoi(argv[2]) : 0;
-	counts *all = counts_new();
-	char line[64];
+	uint64_t *all = counts_new(COUNTERS);
+	char line[COMMAND_MAX];
+	int parent;
 
 	if (!count || count > WORKERS_MAX)
 		return 2;
@@ -322,14 +267,16 @@ int main(int argc, char **argv)
 		client.ports[client.port_count++ % WORKERS_MAX] = (unsigned)atoi(port);
 	for (unsigned i = 0; i < count; i++) {
 		client.worker = client.asking = i;
-		client.counts = all[i];
-		workers[i] = client_start(&client);
+		client.counts = all + i * COUNTERS;
+		parent = worker_listens(&workers[i]);
+		if (parent >= 0)
+			work(&client, parent);
 	}
 	puts("ready");
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin)) {
-		command(workers, count, line);
-		counts_print(all, count);
+		workers_tell(workers, count, line);
+		counts_say(all, count);
 	}
 	return 0;
 }

@@ -8,7 +8,6 @@
  * in one write. A request is counted before its answer is sent, so who has the answer finds it
  * counted. A head that comes in parts ends the worker: the clients of the tests send none.
  */
-#include <errno.h>
 #include <sys/epoll.h>
 
 #include "crowd.h"
@@ -29,19 +28,6 @@ struct asked {
 	size_t out;
 	int close, hold;
 };
-
-static int listener_open(int *port)
-{
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t size = sizeof(at);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-
-	if (bind(fd, (struct sockaddr *)&at, size) || listen(fd, SOMAXCONN) ||
-	    getsockname(fd, (struct sockaddr *)&at, &size))
-		fail("listener");
-	*port = ntohs(at.sin_port);
-	return fd;
-}
 
 static void watch(struct server *s, int fd)
 {
@@ -148,7 +134,7 @@ int main(int argc, char **argv)
 {
 	static struct server server;
 	unsigned workers = argc == 2 ? (unsigned)atoi(argv[1]) : 0;
-	counts *all = counts_new();
+	uint64_t *all = counts_new(COUNTERS);
 	char line[8];
 
 	if (!workers || workers > WORKERS_MAX)
@@ -159,7 +145,7 @@ int main(int argc, char **argv)
 		int port;
 
 		server.listener = listener_open(&port);
-		server.counts = all[i];
+		server.counts = all + i * COUNTERS;
 		if (!worker_start()) {
 			server.epoll = epoll_create1(EPOLL_CLOEXEC);
 			run(&server);
@@ -170,6 +156,6 @@ int main(int argc, char **argv)
 	printf("\n");
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin))
-		counts_print(all, workers);
+		counts_say(all, workers);
 	return 0;
 }

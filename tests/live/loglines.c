@@ -2,10 +2,12 @@
 /*
  * Reads the agent's log lines on stdin and believes none of them: each must be one flat JSON object
  * of valid UTF-8 under 16,000 bytes that ends with a newline, with the fields of the log's contract
- * and no others, each of its type, never empty, and with a level that fits the outcome.
+ * and no others, each of its type, never empty, and with a level that fits the outcome. Lines of
+ * WebSockets have a contract of their own at open, on the way and at close.
  *
- * Prints a tally, `ROLE METHOD STATUS COUNT` a line and `lines COUNT` last. The first line that is
- * refused ends the program with 1 and is named with its reason on stderr.
+ * Prints a tally, `ROLE METHOD STATUS COUNT` (of a WebSocket: `ROLE EVENT CODE COUNT`) a line and
+ * `lines COUNT` last. The first line that is refused ends the program with 1 and is named with its
+ * reason on stderr.
  */
 #include <jansson.h>
 #include <stdbool.h>
@@ -16,42 +18,55 @@
 #define LINE_MAX_BYTES 16000
 #define TALLY_MAX      4096
 
-enum need { OPTIONAL, REQUIRED };
+enum kind { REQUEST, OPEN, PROGRESS, CLOSE, KINDS }; /* of line; the last three of WebSockets */
 
 static const struct field {
 	const char *name;
-	enum need need;
+	const char *need; /* by enum kind: r required, o optional, - not there */
 	json_type type;
 } fields[] = {
-	{"timestamp", REQUIRED, JSON_STRING},
-	{"level", REQUIRED, JSON_STRING},
-	{"logger", REQUIRED, JSON_STRING},
-	{"message", REQUIRED, JSON_STRING},
-	{"request_id", OPTIONAL, JSON_STRING},
-	{"user_id", OPTIONAL, JSON_STRING},
-	{"trace_id", OPTIONAL, JSON_STRING},
-	{"span_id", OPTIONAL, JSON_STRING},
-	{"parent_span_id", OPTIONAL, JSON_STRING},
-	{"parent_source", OPTIONAL, JSON_STRING},
-	{"service", REQUIRED, JSON_STRING},
-	{"namespace", OPTIONAL, JSON_STRING},
-	{"pod", OPTIONAL, JSON_STRING},
-	{"container", OPTIONAL, JSON_STRING},
-	{"node", OPTIONAL, JSON_STRING},
-	{"role", REQUIRED, JSON_STRING},
-	{"protocol", REQUIRED, JSON_STRING},
-	{"method", REQUIRED, JSON_STRING},
-	{"path", OPTIONAL, JSON_STRING},
-	{"route", OPTIONAL, JSON_STRING},
-	{"status", OPTIONAL, JSON_INTEGER},
-	{"error", OPTIONAL, JSON_STRING},
-	{"stream", OPTIONAL, JSON_TRUE},
-	{"duration_ms", REQUIRED, JSON_REAL},
-	{"ttfb_ms", OPTIONAL, JSON_REAL},
-	{"request_bytes", OPTIONAL, JSON_INTEGER},
-	{"response_bytes", OPTIONAL, JSON_INTEGER},
-	{"peer", OPTIONAL, JSON_STRING},
-	{"pid", REQUIRED, JSON_INTEGER},
+	{"timestamp", "rrrr", JSON_STRING},
+	{"level", "rrrr", JSON_STRING},
+	{"logger", "rrrr", JSON_STRING},
+	{"message", "rrrr", JSON_STRING},
+	{"request_id", "oooo", JSON_STRING},
+	{"user_id", "oooo", JSON_STRING},
+	{"trace_id", "oooo", JSON_STRING},
+	{"span_id", "oooo", JSON_STRING},
+	{"parent_span_id", "oooo", JSON_STRING},
+	{"parent_source", "oooo", JSON_STRING},
+	{"service", "rrrr", JSON_STRING},
+	{"namespace", "oooo", JSON_STRING},
+	{"pod", "oooo", JSON_STRING},
+	{"container", "oooo", JSON_STRING},
+	{"node", "oooo", JSON_STRING},
+	{"role", "rrrr", JSON_STRING},
+	{"protocol", "rrrr", JSON_STRING},
+	{"event", "-rrr", JSON_STRING},
+	{"method", "r---", JSON_STRING},
+	{"path", "oooo", JSON_STRING},
+	{"route", "oooo", JSON_STRING},
+	{"status", "o---", JSON_INTEGER},
+	{"error", "oooo", JSON_STRING},
+	{"stream", "o---", JSON_TRUE},
+	{"duration_ms", "r-rr", JSON_REAL},
+	{"ttfb_ms", "o---", JSON_REAL},
+	{"request_bytes", "o---", JSON_INTEGER},
+	{"response_bytes", "o---", JSON_INTEGER},
+	{"peer", "oooo", JSON_STRING},
+	{"pid", "rrrr", JSON_INTEGER},
+	{"subprotocol", "-ooo", JSON_STRING},
+	{"resumed", "-ooo", JSON_TRUE},
+	{"reconnect", "-ooo", JSON_TRUE},
+	{"messages_sent", "--rr", JSON_INTEGER},
+	{"messages_received", "--rr", JSON_INTEGER},
+	{"bytes_sent", "--rr", JSON_INTEGER},
+	{"bytes_received", "--rr", JSON_INTEGER},
+	{"unseen_bytes", "--oo", JSON_INTEGER},
+	{"close_code", "---r", JSON_INTEGER},
+	{"close_reason", "---o", JSON_STRING},
+	{"initiator", "---r", JSON_STRING},
+	{"undelivered_bytes", "---o", JSON_INTEGER},
 };
 #define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
 
@@ -83,11 +98,11 @@ static bool type_fits(const json_t *value, json_type type)
 	return json_typeof(value) == type || (type == JSON_REAL && json_is_integer(value));
 }
 
-static bool value_check(const char *name, const json_t *value)
+static bool value_check(enum kind kind, const char *name, const json_t *value)
 {
 	const struct field *field = field_find(name);
 
-	if (!field)
+	if (!field || field->need[kind] == '-')
 		return refuse("field that the contract does not know", name);
 	if (!type_fits(value, field->type))
 		return refuse("wrong type", name);
@@ -98,14 +113,14 @@ static bool value_check(const char *name, const json_t *value)
 	return true;
 }
 
-static bool fields_check(json_t *line)
+static bool fields_check(enum kind kind, json_t *line)
 {
 	const char *name;
 	json_t *value;
 
-	json_object_foreach(line, name, value) if (!value_check(name, value)) return false;
+	json_object_foreach(line, name, value) if (!value_check(kind, name, value)) return false;
 	for (unsigned i = 0; i < FIELD_COUNT; i++)
-		if (fields[i].need == REQUIRED && !json_object_get(line, fields[i].name))
+		if (fields[i].need[kind] == 'r' && !json_object_get(line, fields[i].name))
 			return refuse("missing", fields[i].name);
 	return true;
 }
@@ -115,6 +130,26 @@ static const char *text(const json_t *line, const char *name)
 	const char *value = json_string_value(json_object_get(line, name));
 
 	return value ? value : "";
+}
+
+static json_int_t number(const json_t *line, const char *name)
+{
+	return json_integer_value(json_object_get(line, name));
+}
+
+static bool kind_check(const json_t *line, enum kind *kind)
+{
+	static const char *const events[KINDS] = {"", "open", "progress", "close"};
+	static const char *const loggers[] = {"sonde.http", "sonde.websocket"};
+
+	for (*kind = 0; *kind < KINDS; (*kind)++)
+		if (!strcmp(text(line, "event"), events[*kind]))
+			break;
+	if (*kind == KINDS)
+		return refuse("event", text(line, "event"));
+	if (strcmp(text(line, "logger"), loggers[*kind != REQUEST]))
+		return refuse("logger does not fit", text(line, "logger"));
+	return true;
 }
 
 static bool timestamp_check(const char *time)
@@ -132,8 +167,20 @@ static bool timestamp_check(const char *time)
 	return true;
 }
 
-static const char *level_of(json_int_t status, bool failed)
+static const char *level_of_close(json_int_t code)
 {
+	bool abnormal = code == 1006 || (code >= 1011 && code <= 1015);
+
+	return abnormal || (code >= 4000 && code <= 4999) ? "WARN" : "INFO";
+}
+
+static const char *level_of(enum kind kind, const json_t *line)
+{
+	json_int_t status = number(line, "status");
+	bool failed = json_object_get(line, "error") != NULL;
+
+	if (kind != REQUEST)
+		return level_of_close(number(line, "close_code"));
 	if (failed || status >= 500)
 		return "ERROR";
 	return status >= 400 ? "WARN" : "INFO";
@@ -148,29 +195,29 @@ static bool hex_check(const json_t *line, const char *name, size_t length)
 	return refuse(name, value);
 }
 
-static bool meaning_check(const json_t *line)
+static bool meaning_check(enum kind kind, const json_t *line)
 {
 	const char *role = text(line, "role");
 	const json_t *status = json_object_get(line, "status");
-	bool failed = json_object_get(line, "error") != NULL;
 
 	if (strcmp(role, "server") && strcmp(role, "client"))
 		return refuse("role", role);
 	if (status && (json_integer_value(status) < 100 || json_integer_value(status) > 999))
 		return refuse("status", text(line, "message"));
-	if (strcmp(text(line, "level"), level_of(json_integer_value(status), failed)))
+	if (strcmp(text(line, "level"), level_of(kind, line)))
 		return refuse("level does not fit", text(line, "level"));
 	return timestamp_check(text(line, "timestamp")) && hex_check(line, "trace_id", 32) &&
 	       hex_check(line, "span_id", 16) && hex_check(line, "parent_span_id", 16);
 }
 
-static bool tally_add(const json_t *line)
+static bool tally_add(enum kind kind, const json_t *line)
 {
 	struct tally *t = tally;
 	char key[sizeof(t->key)];
 
-	snprintf(key, sizeof(key), "%s %s %lld", text(line, "role"), text(line, "method"),
-		 (long long)json_integer_value(json_object_get(line, "status")));
+	snprintf(key, sizeof(key), "%s %s %lld", text(line, "role"),
+		 text(line, kind == REQUEST ? "method" : "event"),
+		 (long long)number(line, kind == REQUEST ? "status" : "close_code"));
 	while (t < tally + tally_count && strcmp(t->key, key))
 		t++;
 	if (t == tally + tally_count) {
@@ -186,6 +233,7 @@ static bool tally_add(const json_t *line)
 static bool line_check(const char *bytes, size_t n)
 {
 	json_error_t error;
+	enum kind kind;
 	json_t *line;
 	bool good;
 
@@ -197,7 +245,8 @@ static bool line_check(const char *bytes, size_t n)
 	if (!line)
 		return refuse("not JSON", error.text);
 	good = json_is_object(line) ? true : refuse("line", "not an object");
-	good = good && fields_check(line) && meaning_check(line) && tally_add(line);
+	good = good && kind_check(line, &kind) && fields_check(kind, line) &&
+	       meaning_check(kind, line) && tally_add(kind, line);
 	json_decref(line);
 	return good;
 }

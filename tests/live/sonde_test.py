@@ -150,7 +150,7 @@ class Agent:
 
     def logged(self, role):
         result = collections.Counter()
-        for line in self.lines(role=role):
+        for line in self.lines(role=role, logger="sonde.http"):
             status = str(line["status"]) if "status" in line else ""
             result[line["method"], line["route"], status] += 1
         return dict(result)
@@ -212,6 +212,9 @@ class Live:
 
     def __exit__(self, *fault):
         self._stack.close()
+
+    def at_end(self, function, *arguments):
+        self._stack.callback(function, *arguments)
 
     def agent(self, *options, listen="--listen=127.0.0.1:0", **more):
         agent = Agent(self, ([listen] if listen else []) + list(options), **more)

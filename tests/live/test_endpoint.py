@@ -108,11 +108,11 @@ def test_promtool(live):
     agent.stop()
 
 
-def start_prometheus(live, agent):
+def start_prometheus(live, agent, interval="1s"):
     port = free_port()
     config = live.temp / "prometheus.yml"
     config.write_text(
-        "global: {scrape_interval: 1s}\n"
+        f"global: {{scrape_interval: {interval}}}\n"
         "scrape_configs:\n"
         "- job_name: sonde\n"
         f"  static_configs: [{{targets: ['127.0.0.1:{agent.port}']}}]\n"
