@@ -14,7 +14,7 @@
 #include "who/who.h"
 
 #define PROGRAMS_MAX 16
-#define TABLES_MAX   (METRICS_TABLES + 3)
+#define TABLES_MAX   (METRICS_TABLES + FLOW_WEBSOCKET_TABLES + 3)
 #define LOST_ROWS    (PROTO_COUNT * LOST_COUNT)
 
 static const char *const lost_reasons[LOST_COUNT] = {
@@ -85,7 +85,8 @@ static void tables(const struct scrape *s, struct selfstat *self, const struct t
 	rows[0] = flow_table(s->flow);
 	rows[1] = who_table(s->who);
 	rows[2] = who_identities(s->who);
-	metrics_tables(s->metrics, rows + 3);
+	flow_websocket_tables(s->flow, rows + 3);
+	metrics_tables(s->metrics, rows + 3 + FLOW_WEBSOCKET_TABLES);
 	self->tables = rows;
 	self->table_count = TABLES_MAX;
 }

@@ -28,7 +28,7 @@ struct client {
 	uint64_t *counts;
 	int fds[CONNECTIONS_MAX], held[CONNECTIONS_MAX];
 	unsigned count, held_count;
-	char out[PIPECOMMAND_MAX * REQUEST_MAX], in[PIPECOMMAND_MAX * ANSWER_SIZE + 1];
+	char out[PIPELINE_MAX * REQUEST_MAX], in[PIPELINE_MAX * ANSWER_SIZE + 1];
 };
 
 static int is_post(unsigned number)

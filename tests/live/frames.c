@@ -10,7 +10,8 @@
  * done and have nothing under way; an empty line only waits for that.
  *
  *   open N [torn]     the client: N more connections to each worker; torn: heads in small pieces
- *   talk N [torn]     N more messages on each connection, and so many to come; told to both ends
+ *   talk N [torn|whole]   N more messages on each connection, and so many to come; told to both
+ *                     ends; whole: small ones, each frame is one write
  *   ping N            N pings on each connection, one after the other
  *   drop              ends those that this end is to drop, without a close frame: see frames.h
  *   close             closes those that this end is to close
@@ -33,9 +34,10 @@ static void connection_open(struct worker_end *w)
 	int fd = connection_from(w->number, w->ports[(w->number + w->count) % w->port_count]);
 	struct peer *p = peer_new(w, fd);
 	char text[HTTP_MAX];
-	int n = snprintf(text, sizeof(text), ASK, w->prefix, number, w->torn ? TORN_HEADER : "");
+	int n = snprintf(text, sizeof(text), ASK, w->prefix, number,
+			 w->manner == &manners[TORN] ? TORN_HEADER : "");
 
-	peer_name(p, number, w->torn);
+	peer_name(p, number, w->manner);
 	w->shaking++;
 	http_put(p, text, (size_t)n);
 	peer_settle(p);
@@ -54,9 +56,9 @@ static void accept_some(struct worker_end *w)
 	}
 }
 
-static void peer_talk(struct peer *p, unsigned messages, bool torn)
+static void peer_talk(struct peer *p, unsigned messages, const struct manner *manner)
 {
-	p->manner = &manners[torn ? TORN : MIXED];
+	p->manner = manner;
 	p->in.wanted += messages;
 	p->close_wanted |= is_hasty(p->number) && closer_of(p->number) == p->w->end;
 	p->out.messages += p->close_received ? 0 : messages;
@@ -73,12 +75,12 @@ static void peer_drop(struct peer *p)
 	peer_end(p);
 }
 
-static void peer_obey(struct peer *p, const char *word, unsigned n, bool torn)
+static void peer_obey(struct peer *p, const char *word, unsigned n, const struct manner *manner)
 {
 	if (p->state == GONE)
 		return;
 	if (!strcmp(word, "talk"))
-		peer_talk(p, n, torn);
+		peer_talk(p, n, manner);
 	else if (!strcmp(word, "ping"))
 		p->out.pings += p->close_received ? 0 : n;
 	else if (!strcmp(word, "drop"))
@@ -93,22 +95,22 @@ static void peer_obey(struct peer *p, const char *word, unsigned n, bool torn)
 /* A line of the parent. */
 static void obey(struct worker_end *w)
 {
-	char line[COMMAND_MAX], word[8] = "", torn[8] = "";
+	char line[COMMAND_MAX], word[8] = "", manner[8] = "";
 	ssize_t got = read(w->parent, line, sizeof(line) - 1);
 	unsigned n = 0;
 
 	if (got <= 0)
 		exit(0);
 	line[got] = '\0';
-	sscanf(line, "%7s %u %7s", word, &n, torn);
+	sscanf(line, "%7s %u %7s", word, &n, manner);
 	w->asked = true;
 	if (!strcmp(word, "open")) {
 		w->to_open += n;
-		w->torn = *torn;
+		w->manner = manner_of(manner);
 		return;
 	}
 	for (unsigned i = 0; i < w->count; i++)
-		peer_obey(w->peers[i], word, n, *torn);
+		peer_obey(w->peers[i], word, n, manner_of(manner));
 }
 
 static void work_once(struct worker_end *w)

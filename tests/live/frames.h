@@ -44,14 +44,20 @@ enum counter {
 
 /* How much is said at once: `big` of one message in 64; at most io_max bytes a system call. */
 struct manner {
+	const char *name;
 	unsigned bits, big_bits; /* sizes go up to 2^bits, each power of two as often as the next */
 	unsigned io_bits, io_max;
+	bool whole; /* each frame is one write */
 };
 
 /* Mixed: 1 B to 4 KiB, one in 64 up to 1 MiB; 3.6 KB at the mean, so 200,000 of them make 0.7 GB.
  * Torn: small ones; a call has not more bytes than 512 of the smallest frames. */
-static const struct manner manners[] = {{12, 20, 16, IO_MAX}, {6, 10, 6, 1024}};
-enum { MIXED, TORN };
+enum { MIXED, TORN, WHOLE, MANNERS };
+static const struct manner manners[MANNERS] = {
+	{"", 12, 20, 16, IO_MAX, false},
+	{"torn", 6, 10, 6, 1024, false},
+	{"whole", 8, 10, 16, IO_MAX, true},
+};
 
 struct samples {
 	uint64_t count, of[SAMPLES_MAX];
@@ -94,7 +100,6 @@ struct peer {
 	unsigned number;
 	enum state state;
 	bool busy, watches_room; /* as the epoll knows */
-	bool torn;		 /* the handshake as well */
 	uint64_t plan, chance;	 /* random: what is said; in which pieces */
 	const struct manner *manner;
 	bool close_wanted, close_sent, close_received;
@@ -114,8 +119,8 @@ struct worker_end {
 	const char *prefix;
 	unsigned ports[WORKERS_MAX], port_count;
 	int epoll, listener, parent;
-	bool asked; /* the parent waits for an answer */
-	bool torn;
+	bool asked;		     /* the parent waits for an answer */
+	const struct manner *manner; /* of the next to open */
 	unsigned to_open, shaking, busy, count;
 	struct peer **peers;
 	unsigned char *noise;
@@ -144,12 +149,21 @@ static inline unsigned random_size(uint64_t *state, unsigned low, unsigned high)
 	return power + random_below(state, power);
 }
 
+static inline const struct manner *manner_of(const char *name)
+{
+	unsigned i = 0;
+
+	while (i < MANNERS - 1 && strcmp(manners[i].name, name) != 0)
+		i++;
+	return &manners[i];
+}
+
 static inline unsigned message_size(struct peer *p)
 {
 	static const unsigned borders[] = {125, 126, 127, 128, 65535, 65536};
 	unsigned dice = random_below(&p->plan, 128);
 
-	if (dice == 0)
+	if (dice == 0 && !p->manner->whole)
 		return borders[random_below(&p->plan, sizeof(borders) / sizeof(borders[0]))];
 	if (dice < 3)
 		return random_size(&p->plan, p->manner->bits, p->manner->big_bits);
@@ -158,7 +172,7 @@ static inline unsigned message_size(struct peer *p)
 
 static inline unsigned io_size(struct peer *p)
 {
-	if (random_below(&p->chance, 16) == 0)
+	if (p->manner->whole || random_below(&p->chance, 16) == 0)
 		return p->manner->io_max;
 	return random_size(&p->chance, 0, p->manner->io_bits);
 }

@@ -49,13 +49,12 @@ static inline struct peer *peer_new(struct worker_end *w, int fd)
 }
 
 /* One in eight sends as TCP likes it, the others at once. */
-static inline void peer_name(struct peer *p, unsigned number, bool torn)
+static inline void peer_name(struct peer *p, unsigned number, const struct manner *manner)
 {
 	int at_once = number % 8 != 7;
 
 	p->number = number;
-	p->torn = torn;
-	p->manner = &manners[torn ? TORN : MIXED];
+	p->manner = manner;
 	p->plan = p->w->seed + 2 * number + p->w->end;
 	p->chance = ~p->plan;
 	if (setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof(at_once)))
@@ -121,7 +120,7 @@ static inline void http_put(struct peer *p, const char *text, size_t n)
 	if (!p->out.buffer)
 		fail("malloc");
 	put(&p->out, text, n);
-	p->out.whole = !p->torn;
+	p->out.whole = p->manner != &manners[TORN];
 }
 
 static inline void peer_opened(struct peer *p)
@@ -139,7 +138,7 @@ static inline void server_answer(struct peer *p)
 	allow(p, number, "no request");
 	while (number > p->http && number[-1] != '/')
 		number--;
-	peer_name(p, (unsigned)atoi(number), strstr(p->http, TORN_HEADER));
+	peer_name(p, (unsigned)atoi(number), manner_of(strstr(p->http, TORN_HEADER) ? "torn" : ""));
 	http_put(p, ANSWER, strlen(ANSWER));
 	p->out.messages = is_greeted(p->number);
 }
@@ -169,7 +168,7 @@ static inline size_t shake(struct peer *p, const char *from, size_t n)
 static inline bool listen_once(struct peer *p)
 {
 	struct worker_end *w = p->w;
-	bool whole = p->state == SHAKING && !p->torn;
+	bool whole = p->state == SHAKING && p->manner != &manners[TORN];
 	size_t from = 0, n = whole ? IO_MAX : io_size(p);
 	ssize_t got = read(p->fd, w->in, n);
 

@@ -186,7 +186,7 @@ static inline void buffer_fill(struct peer *p)
 	while (o->end < p->manner->io_max)
 		if (o->left)
 			payload_put(p);
-		else if (!frame_put(p))
+		else if ((p->manner->whole && o->end) || !frame_put(p))
 			break;
 }
 
@@ -208,7 +208,7 @@ static inline ssize_t write_some(struct peer *p, size_t n)
 	size_t first = cut(p, n);
 	struct iovec parts[2] = {{from, first}, {from + first, n - first}};
 
-	if (p->out.whole)
+	if (p->out.whole || p->manner->whole)
 		return write(p->fd, from, n);
 	if (random_below(&p->chance, 2))
 		return write(p->fd, from, first);
