@@ -14,7 +14,7 @@ PACKAGES_BUILD := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev z
 		  libjansson-dev libmicrohttpd-dev nettle-dev
 PACKAGES_CHECK := $(PACKAGES_BUILD) libcmocka-dev clang-format clang-tidy cppcheck shellcheck curl wrk \
 		  nginx-light nodejs node-ws prometheus chromium python3 python3-fastapi python3-uvicorn \
-		  python3-websockets python3-wsproto util-linux iproute2
+		  python3-websockets python3-wsproto util-linux libclang-rt-dev iproute2
 
 CC       := gcc
 CLANG    := clang
@@ -34,6 +34,7 @@ SRC      := $(wildcard user/*.c user/*/*.c)
 OBJ      := $(SRC:%.c=$(OUT)/%.o)
 SAN_OBJ  := $(patsubst %.c,$(OUT)/san/%.o,$(filter-out user/main.c,$(SRC)))
 UNIT     := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZ     := $(patsubst tests/%.c,$(OUT)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS    := $(patsubst %.c,$(OUT)/tests/%,$(notdir $(wildcard tests/live/*.c tests/bench/*.c)))
 
 # What is compiled depends on how: $(OUT)/flags and $(OUT)/version change when these texts do.
@@ -48,7 +49,7 @@ endif
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: always help run build install packages-build packages-check check lint unit live bench soak vmlinux clean
+.PHONY: always help run build install packages-build packages-check check lint unit live bench soak fuzz vmlinux clean
 
 help:
 	@echo 'make run      install what is missing, build, run the agent on this machine (asks for root)'
@@ -59,6 +60,7 @@ help:
 	@echo 'make unit     unit and replay tests;  make live  tests on real traffic (root)'
 	@echo 'make bench    what the agent costs: paired runs without and with it (root)'
 	@echo 'make soak     20 minutes of churn, overload and kills (root); SECONDS=120 for less'
+	@echo 'make fuzz     inputs that nobody thought of, a minute a target; SECONDS=600 for more'
 	@echo 'make vmlinux  renew vmlinux/ from a kernel (BTF=FILE ARCH=x86|arm64)'
 	@echo 'make clean    V=1 shows commands'
 
@@ -79,7 +81,7 @@ $(OUT)/sonde: $(OBJ)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
-$(OBJ) $(SAN_OBJ) $(BPF_OBJ) $(UNIT) $(TOOLS): $(OUT)/flags
+$(OBJ) $(SAN_OBJ) $(BPF_OBJ) $(UNIT) $(FUZZ) $(TOOLS): $(OUT)/flags
 $(VERSIONED:%=$(OUT)/%) $(VERSIONED:%=$(OUT)/san/%): $(OUT)/version
 
 $(OUT)/flags $(OUT)/version: $(OUT)/%: always $(filter clean,$(MAKECMDGOALS))
@@ -128,6 +130,12 @@ $(OUT)/tests/%: tests/*/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) -D_GNU_SOURCE -MD -MP $< -ljansson -lpthread -o $@
 
+$(OUT)/fuzz/%: tests/fuzz/%.c tests/fuzz/corpus.c
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -std=gnu11 $(SANITIZE) $(WARNINGS) $(CPPFLAGS) $(filter %.c,$^) -o $@-corpus
+	$(Q)$(CLANG) -std=gnu11 $(SANITIZE) -fsanitize=fuzzer $(WARNINGS) $(CPPFLAGS) -MD -MP -MF $@.d $< -o $@
+
 unit: $(UNIT)
 	@tests/unit/run $(UNIT)
 
@@ -143,6 +151,9 @@ bench: build $(TOOLS)
 soak: build $(TOOLS)
 	@$(SUDO) tests/live/soak $(SECONDS)
 
+fuzz: $(FUZZ)
+	@tests/fuzz/run $(or $(SECONDS),60) $(FUZZ)
+
 vmlinux:
 	$(call say,VMLINUX,vmlinux/$(ARCH).h)
 	$(Q)vmlinux/extract.sh $(BTF) > vmlinux/$(ARCH).h.tmp && mv vmlinux/$(ARCH).h.tmp vmlinux/$(ARCH).h
@@ -150,4 +161,4 @@ vmlinux:
 clean:
 	$(Q)rm -rf $(OUT)
 
--include $(OBJ:.o=.d) $(SAN_OBJ:.o=.d) $(UNIT:%=%.d) $(TOOLS:%=%.d) $(BPF_OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(SAN_OBJ:.o=.d) $(UNIT:%=%.d) $(FUZZ:%=%.d) $(TOOLS:%=%.d) $(BPF_OBJ:.o=.d)

@@ -76,13 +76,11 @@ struct frame_half {
 /* n bytes went by, and nothing of them is known. */
 frame_inline void frame_lose(struct frame_half *h, __u32 n)
 {
-	if (h->state == FRAME_STOPPED || h->state == FRAME_HANDSHAKE) {
+	h->unseen += h->message_bytes + (h->length - h->left) * !!h->left + h->head_n + n;
+	if (h->state == FRAME_STOPPED || h->state == FRAME_HANDSHAKE)
 		h->state = FRAME_STOPPED;
-		h->unseen += n;
-		return;
-	}
-	h->unseen += n + h->head_n + h->message_bytes + (h->length - h->left) * !!h->left;
-	h->state = FRAME_LOST;
+	else
+		h->state = FRAME_LOST;
 	h->left = h->message_bytes = 0;
 	h->message = MESSAGE_UNKNOWN;
 	h->trust = h->head_n = 0;
@@ -107,7 +105,8 @@ frame_inline void frame_done(struct frame_half *h)
 	__u8 opcode = h->first & 0x0f;
 
 	h->frames++;
-	if (h->trust < FRAME_TRUSTED)
+	/* zeros would go on and on with a message that nobody saw begin */
+	if (h->trust < FRAME_TRUSTED && (opcode || h->message != MESSAGE_UNKNOWN))
 		h->trust++;
 	if (opcode & FRAME_CONTROL) {
 		frame_count(h, frame_type(opcode), h->length);
@@ -167,6 +166,9 @@ frame_inline int frame_is_allowed(const struct frame_half *h, const __u8 *head)
 	if (opcode & FRAME_CONTROL)
 		return head[0] & FRAME_FIN && !(head[0] & FRAME_RSV1) && length < 126;
 	if (length == 127 && head[2] & 0x80)
+		return 0;
+	/* the walk would never come back from a terabyte that only chance has made */
+	if (length == 127 && h->trust < FRAME_TRUSTED && head[2] | head[3] | head[4])
 		return 0;
 	if (h->message == MESSAGE_UNKNOWN)
 		return 1;
@@ -257,7 +259,7 @@ frame_inline int frame_head(struct frame_half *h)
 
 #define HANDSHAKE_CHUNK 16
 #define EBSOCKET	0x6562736f636b6574ULL /* "websocket", in any header of a 101 */
-#define CRLF_CRLF_BE	0x0d0a0d0a
+#define LF_CRLF		0x0a0d0a
 #define LF_LF		0x0a0a
 
 /* Looks for the end of the 101's head; it speaks WebSocket if it names it. */
@@ -275,7 +277,7 @@ frame_inline int frame_handshake(struct frame_half *h)
 		h->length = h->length << 8 | h->head[k] | 0x20;
 		if (h->length == EBSOCKET)
 			h->trust = FRAME_TRUSTED;
-		ended = h->tail == CRLF_CRLF_BE || (h->tail & 0xffff) == LF_LF;
+		ended = (h->tail & 0xffffff) == LF_CRLF || (h->tail & 0xffff) == LF_LF;
 	}
 	h->addr += k;
 	h->avail -= k;
@@ -295,17 +297,20 @@ frame_inline int frame_step(struct frame_half *h)
 	return h->left ? frame_pay(h) : frame_head(h);
 }
 
-/* n bytes moved that cannot be read. */
-frame_inline void frame_skip(struct frame_half *h, __u32 n)
+/* n bytes moved that cannot be read. A frame may have ended with them. */
+frame_inline int frame_skip(struct frame_half *h, __u32 n)
 {
+	int step = FRAME_OUT;
+
 	if (h->state == FRAME_WALKING && h->left) {
 		h->avail = n;
-		frame_pay(h);
+		step = frame_pay(h);
 		n = h->avail;
 		h->avail = 0;
 	}
 	if (n)
 		frame_lose(h, n);
+	return step;
 }
 
 /* A hit of `moved` bytes at position seq begins: is it where the last one ended? */

@@ -61,11 +61,11 @@ static __always_inline void frames_closing(struct frames *w, const struct frame_
 		w->close_first = 1 + dir;
 }
 
-static __always_inline void frame_ended(struct frame_walk *walk)
+static __always_inline void frame_ended(struct frame_walk *walk, int step)
 {
 	struct frame_half *h = walk->h;
 
-	if (!(h->first & FRAME_CONTROL))
+	if (step != FRAME_END || !(h->first & FRAME_CONTROL))
 		return;
 	switch (frame_type(h->first & 0x0f)) {
 	case WEBSOCKET_CLOSE:
@@ -91,8 +91,7 @@ static long frames_step(__u64 i, struct frame_walk *walk)
 		return 1;
 	walk->h->budget--;
 	step = frame_step(walk->h);
-	if (step == FRAME_END)
-		frame_ended(walk);
+	frame_ended(walk, step);
 	return step == FRAME_OUT || !walk->h->avail;
 }
 
@@ -142,19 +141,24 @@ static long frames_next_part(__u64 i, struct frame_parts *parts)
 /* Walks the bytes of a hit. */
 __noinline int frames_walk(struct hit *hit, struct frames *w, int readable)
 {
+	struct frame_walk walk;
 	__u32 left;
 	struct part p = {};
 	struct frame_parts parts = {w, hit, &p, &left};
 
 	if (!hit || !w)
 		return 0;
+	walk.w = w;
+	walk.h = &w->half[hit->dir & 1];
+	walk.now = hit->now;
+	walk.dir = hit->dir & 1;
 	left = hit->moved;
-	w->half[hit->dir & 1].budget = FRAMES_MAX;
-	frame_place(&w->half[hit->dir & 1], hit->seq, left);
+	walk.h->budget = FRAMES_MAX;
+	frame_place(walk.h, hit->seq, left);
 	if (readable)
 		bpf_loop(IO_MOST, frames_next_part, &parts, 0);
 	if (left)
-		frame_skip(&w->half[hit->dir & 1], left);
+		frame_ended(&walk, frame_skip(walk.h, left));
 	return 0;
 }
 

@@ -27,13 +27,12 @@ void frames_closed(struct sock *sk, int old_state) __attribute__((visibility("hi
 /* The connection is over: says so once. */
 void frames_end(struct sock *sk, __u32 closer) __attribute__((visibility("hidden")));
 
-/* Changes with everything that a sweep would tell. */
+/* Changes with everything that a sweep would tell, and never goes back. */
 static __always_inline __u32 frames_progress(const struct frames *w)
 {
 	const struct frame_half *in = &w->half[DIR_IN], *out = &w->half[DIR_OUT];
 
-	return in->frames + out->frames + (__u32)(in->unseen + out->unseen) + in->state +
-	       out->state;
+	return in->frames + out->frames + (__u32)(in->unseen + out->unseen);
 }
 
 static __always_inline void frames_fill(struct event_websocket *e, const struct frames *w)

@@ -13,20 +13,15 @@
 #include "frames.h"
 #include "frames_receive.h"
 #include "frames_send.h"
+#include "handshake.h"
 
 #define READS_AT_ONCE 64
 #define PEERS_MAX     32768
-#define KEY	      "dGhlIHNhbXBsZSBub25jZQ==" /* of RFC 6455, as is its answer */
-#define ACCEPT	      "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-#define ASK                                                                                      \
-	"GET %s/%u HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
-	"Sec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: 13\r\n"                            \
-	"Sec-WebSocket-Protocol: frames\r\nSec-WebSocket-Extensions: permessage-deflate\r\n%s\r\n"
+#define FRAMES_HEADERS \
+	"Sec-WebSocket-Protocol: frames\r\nSec-WebSocket-Extensions: permessage-deflate\r\n"
+#define ASK	    HANDSHAKE_ASK("%s/%u", FRAMES_HEADERS "%s")
 #define TORN_HEADER "X-Torn: yes\r\n"
-#define ANSWER                                                                              \
-	"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
-	"Sec-WebSocket-Accept: " ACCEPT "\r\nSec-WebSocket-Protocol: frames\r\n"            \
-	"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+#define ANSWER	    HANDSHAKE_ANSWER(FRAMES_HEADERS)
 
 static inline void watch(struct worker_end *w, int how, int fd, bool room, void *who)
 {
