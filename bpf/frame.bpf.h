@@ -329,6 +329,12 @@ frame_inline void frame_place(struct frame_half *h, __u32 seq, __u32 moved)
 		h->state = FRAME_WALKING;
 }
 
+/* Changes with everything that a sweep would tell, and never goes back. */
+frame_inline __u32 frame_progress(const struct frame_half *h)
+{
+	return h->frames + (__u32)h->unseen;
+}
+
 /* The code in the payload of the close frame that was just walked. */
 frame_inline __u16 frame_close_code(const struct frame_half *h)
 {

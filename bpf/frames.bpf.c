@@ -22,7 +22,6 @@ const volatile __u8 frames_protocol = 0;
 struct frame_walk {
 	struct frames *w;
 	struct frame_half *h;
-	__u64 now;
 	__u32 dir;
 };
 
@@ -73,20 +72,19 @@ static __always_inline void frame_ended(struct frame_walk *walk, int step)
 		break;
 	case WEBSOCKET_PING:
 		if (walk->dir == DIR_OUT)
-			ping_sent(walk->w, h->payload, walk->now);
+			ping_sent(walk->w, h->payload, bpf_ktime_get_ns());
 		break;
 	case WEBSOCKET_PONG:
 		if (walk->dir == DIR_IN)
-			ping_answered(walk->w, h->payload, walk->now);
+			ping_answered(walk->w, h->payload, bpf_ktime_get_ns());
 		break;
 	}
 }
 
-static long frames_step(__u64 i, struct frame_walk *walk)
+static __always_inline long walk_step(struct frame_walk *walk)
 {
 	int step;
 
-	(void)i;
 	if (!walk->h->budget)
 		return 1;
 	walk->h->budget--;
@@ -95,25 +93,32 @@ static long frames_step(__u64 i, struct frame_walk *walk)
 	return step == FRAME_OUT || !walk->h->avail;
 }
 
-/* One buffer; returns how many of its bytes were not walked. Global, as the next one, so that the
- * verifier looks at it once. */
-__noinline __u32 frames_part(struct frames *w, struct hit *hit, struct part *p)
+static long frames_step(__u64 i, struct frame_walk *walk)
 {
-	struct frame_walk walk;
+	(void)i;
+	return walk_step(walk);
+}
+
+/* One buffer; returns how many of its bytes were not walked. */
+static __always_inline __u32 frames_part(struct frames *w, __u32 dir, const struct part *p)
+{
+	struct frame_walk walk = {.w = w, .h = &w->half[dir & 1], .dir = dir & 1};
 	__u32 rest;
 
-	if (!w || !hit || !p)
-		return 0;
-	walk.w = w;
-	walk.h = &w->half[hit->dir & 1];
-	walk.now = hit->now;
-	walk.dir = hit->dir & 1;
 	walk.h->addr = p->addr;
 	walk.h->avail = p->len;
-	bpf_loop(FRAMES_MAX, frames_step, &walk, 0);
+	/* mostly there is one frame, and a loop costs more than its step */
+	if (!walk_step(&walk))
+		bpf_loop(FRAMES_MAX, frames_step, &walk, 0);
 	rest = walk.h->avail;
 	walk.h->avail = 0;
 	return rest;
+}
+
+/* A further buffer. Global, as the next one, so that the verifier looks at it once. */
+__noinline __u32 frames_further(struct frames *w, struct hit *hit, struct part *p)
+{
+	return w && hit && p ? frames_part(w, hit->dir, p) : 0;
 }
 
 /* Buffers of a hit, one after the other. */
@@ -129,36 +134,42 @@ static long frames_next_part(__u64 i, struct frame_parts *parts)
 	struct part *p = parts->p;
 	__u32 rest;
 
-	if (!vector_part(parts->hit, p, i))
+	if (!vector_part(parts->hit, p, IO_NEAR + i))
 		return 1;
 	if (p->len > *parts->left)
 		p->len = *parts->left;
-	rest = frames_part(parts->w, parts->hit, p);
+	rest = frames_further(parts->w, parts->hit, p);
 	*parts->left -= p->len - rest;
 	return rest || !*parts->left;
 }
 
-/* Walks the bytes of a hit. */
+/* Walks the bytes of a hit. The near buffers are taken without a loop's calls. */
 __noinline int frames_walk(struct hit *hit, struct frames *w, int readable)
 {
-	struct frame_walk walk;
-	__u32 left;
+	__u32 left, rest = 0;
 	struct part p = {};
 	struct frame_parts parts = {w, hit, &p, &left};
+	struct frame_walk walk;
 
 	if (!hit || !w)
 		return 0;
 	walk.w = w;
 	walk.h = &w->half[hit->dir & 1];
-	walk.now = hit->now;
 	walk.dir = hit->dir & 1;
 	left = hit->moved;
 	walk.h->budget = FRAMES_MAX;
 	frame_place(walk.h, hit->seq, left);
-	if (readable)
-		bpf_loop(IO_MOST, frames_next_part, &parts, 0);
+	for (int i = 0; readable && left && !rest && i < IO_NEAR; i++) {
+		p.addr = hit->near[i].base;
+		p.len = hit->near[i].len < left ? hit->near[i].len : left;
+		rest = frames_part(w, hit->dir, &p);
+		left -= p.len - rest;
+	}
+	if (readable && left && !rest)
+		bpf_loop(IO_MOST - IO_NEAR, frames_next_part, &parts, 0);
 	if (left)
 		frame_ended(&walk, frame_skip(walk.h, left));
+	w->progress[hit->dir & 1] = frame_progress(walk.h);
 	return 0;
 }
 
@@ -270,16 +281,9 @@ bool frames_first(struct hit *hit, struct conn *c, struct sock *sk)
 	return frames_hit(hit, c, sk, true);
 }
 
-bool frames_hit(struct hit *hit, struct conn *c, struct sock *sk, bool readable)
+bool frames_stay(struct frames *w, struct conn *c, struct sock *sk)
 {
-	struct frames *w = bpf_sk_storage_get(&frames, sk, NULL, 0);
-
-	if (!w) {
-		c->framing = CONN_MUTED;
-		return true;
-	}
-	frames_walk(hit, w, readable);
-	if (!w->tentative || frames_hold(w))
+	if (frames_hold(w))
 		return true;
 	frames_leave(c, sk, CONN_LINE);
 	return false;

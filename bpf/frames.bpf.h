@@ -5,12 +5,29 @@
 
 #include "line.bpf.h"
 
+/* Walks the bytes of a hit. */
+int frames_walk(struct hit *hit, struct frames *w, int readable);
+
+/* A tentative one is still taken for frames; if not, nothing is known of the connection. */
+bool frames_stay(struct frames *w, struct conn *c, struct sock *sk)
+	__attribute__((visibility("hidden")));
+
 /*
  * The hit of a connection of frames; false if it turns out to be none: then it is to be looked at
  * as if nothing were known of the connection.
  */
-bool frames_hit(struct hit *hit, struct conn *c, struct sock *sk, bool readable)
-	__attribute__((visibility("hidden")));
+static __always_inline bool frames_hit(struct hit *hit, struct conn *c, struct sock *sk,
+				       bool readable)
+{
+	struct frames *w = bpf_sk_storage_get(&frames, sk, NULL, 0);
+
+	if (!w) {
+		c->framing = CONN_MUTED;
+		return true;
+	}
+	frames_walk(hit, w, readable);
+	return !w->tentative || frames_stay(w, c, sk);
+}
 
 /* May this hit, of a connection older than the agent, begin with a frame? Then it is taken for one,
  * tentatively. */
@@ -26,14 +43,6 @@ void frames_closed(struct sock *sk, int old_state) __attribute__((visibility("hi
 
 /* The connection is over: says so once. */
 void frames_end(struct sock *sk, __u32 closer) __attribute__((visibility("hidden")));
-
-/* Changes with everything that a sweep would tell, and never goes back. */
-static __always_inline __u32 frames_progress(const struct frames *w)
-{
-	const struct frame_half *in = &w->half[DIR_IN], *out = &w->half[DIR_OUT];
-
-	return in->frames + out->frames + (__u32)(in->unseen + out->unseen);
-}
 
 static __always_inline void frames_fill(struct event_websocket *e, const struct frames *w)
 {

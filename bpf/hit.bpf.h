@@ -186,11 +186,11 @@ static __always_inline int conn_moved(struct sock *sk, int moved, __u32 dir, int
 	if (!c || c->framing == CONN_MUTED)
 		return 0;
 	conn_claim(c, task);
-	hit.now = bpf_ktime_get_ns();
 	conn_position(&hit, c, sk);
 	readable = !conn_discards(sk, dir, flags) && io_find(&hit, task, sk);
 	if (c->framing == CONN_FRAMES && frames_hit(&hit, c, sk, readable))
 		return 0;
+	hit.now = bpf_ktime_get_ns();
 	if (hit.unseen) {
 		if (c->role)
 			conn_unseen(c);

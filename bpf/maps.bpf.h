@@ -101,28 +101,32 @@ struct ping {
 	__u64 time;    /* 0: none waits here */
 };
 
-/* A WebSocket connection, beside its struct conn. Each direction's thread writes its own half. */
+/*
+ * A WebSocket connection, beside its struct conn. Each direction's thread writes its own half. What
+ * a sweep looks at comes first, in the one cache line that is read of an idle one.
+ */
 struct frames {
 	__u64 conn; /* its id */
 	__u64 opened;
-	__u64 undelivered;
 	__u32 tgid;
-	__u32 swept;	/* frames and more at the last sweep, see frames_progress() */
+	__u32 progress[2]; /* by enum event_dir: frame_progress() */
+	__u32 swept;	   /* their sum at the last sweep */
+	__u8 tentative;	   /* the head of the 101 goes on, or too few frames have proved it */
+	__u8 over;	   /* its end was told */
+	__u8 told;	   /* to a sweep */
+	__u8 role;	   /* enum event_role */
+	__u8 flags;	   /* WEBSOCKET_RESUMED */
+	__u8 close_first;
+	__u8 ping_next;
+	__u8 closed_here; /* by a reset that this end sent: it had unread bytes, or did not linger
+			   */
+	__u64 undelivered;
 	__u8 local[16]; /* as in struct event_open */
 	__u8 remote[16];
 	__u16 local_port;
 	__u16 remote_port;
 	__u16 family;
 	__u16 close_code[2]; /* by enum event_dir; 0: no close frame */
-	__u8 close_first;
-	__u8 role;	/* enum event_role */
-	__u8 tentative; /* the head of the 101 goes on, or too few frames have proved it */
-	__u8 flags;	/* WEBSOCKET_RESUMED */
-	__u8 over;	/* its end was told */
-	__u8 told;	/* to a sweep */
-	__u8 ping_next;
-	__u8 closed_here; /* by a reset that this end sent: it had unread bytes, or did not linger
-			   */
 	struct ping pings[PINGS];
 	struct frame_half half[2]; /* by enum event_dir */
 };

@@ -32,7 +32,7 @@ int sweep_frames(struct bpf_iter__bpf_sk_storage_map *ctx)
 
 	if (!w || w->tentative || w->over)
 		return 0;
-	now = frames_progress(w);
+	now = w->progress[DIR_IN] + w->progress[DIR_OUT];
 	if (w->told && w->swept == now)
 		return 0;
 	frames_fill(&e, w);

@@ -29,6 +29,8 @@
 #define HOUSEKEEPING_NS	 NS_PER_SECOND
 #define ROLL_NS		 (10 * NS_PER_SECOND)
 #define ROLL_MARGIN_NS	 NS_PER_SECOND /* a record is made before it stands in the ring */
+#define SWEEP_SHARE	 256	       /* one part of the time, at most, goes into sweeps */
+#define SWEEP_LATE_NS	 (10 * NS_PER_SECOND)
 #define LOG_BUFFER_BYTES (1 << 20)
 #define READ_TURNS	 8 /* of kern_read(); then the endpoint and signals have theirs */
 #define EXCHANGES_MAX	 32768
@@ -45,6 +47,7 @@ struct agent {
 	uint64_t series_ttl_ns;
 	uint64_t drained; /* when the ring began to be read until it was empty, last */
 	uint64_t rolled;  /* time of the last roll call */
+	uint64_t sweep;	  /* when WebSocket connections are looked at next */
 	bool rolling;	  /* those that did not answer are not forgotten yet */
 	int error;	  /* that ended the loop */
 };
@@ -93,7 +96,16 @@ static void read_aside(struct agent *a)
 	kern_sums_read(a->scrape.kern);
 	on_tick(a);
 	kern_orphans(a->scrape.kern, &a->intake, a->drained);
+}
+
+/* All of them are looked at, also idle ones: the more there are, the less often. */
+static void sweep_websockets(struct agent *a)
+{
+	uint64_t start = clock_monotonic(), pause;
+
 	kern_websockets(a->scrape.kern, &a->intake);
+	pause = SWEEP_SHARE * (clock_monotonic() - start);
+	a->sweep = start + (pause < SWEEP_LATE_NS ? pause : SWEEP_LATE_NS);
 }
 
 static void connection_present(void *ctx, uint64_t conn)
@@ -124,6 +136,8 @@ static void on_housekeeping(void *ctx)
 
 	clock_sync(&a->clock);
 	read_aside(a);
+	if (clock_monotonic() >= a->sweep)
+		sweep_websockets(a);
 	scrape_sums(&a->scrape);
 	roll_call(a);
 	flow_websockets(a->scrape.flow, clock_monotonic());
@@ -151,6 +165,7 @@ static void write_metrics(void *ctx, struct prom *p)
 	struct agent *a = ctx;
 
 	read_aside(a);
+	sweep_websockets(a);
 	scrape_write(&a->scrape, p);
 }
 
