@@ -45,10 +45,11 @@ class Browser(Peer):
         return subprocess.run(command, capture_output=True, text=True).stdout.split()
 
     def kill(self):
-        """All of its processes, which are not in one group."""
-        for pid in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+        """All of its processes. They stop first: one that outlives the page says goodbye for it."""
+        for order in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in self.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), order)
         self.browser.wait()
         until("the browser to go", lambda: not self.processes())
 
@@ -104,6 +105,7 @@ class Dashboard:
     def __init__(self, live, agent):
         need("prometheus")
         self.url = start_prometheus(live, agent, "500ms")
+        self.expect("a scrape", f'up{{instance="127.0.0.1:{agent.port}"}}', {(): 1.0})
 
     def ask(self, expression, *by):
         """{labels: value} of an instant query."""

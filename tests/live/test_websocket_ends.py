@@ -117,7 +117,7 @@ class Network:
 
 
 def test_network_cut(live):
-    """Both ends write into the void until they give up: the network's end, with what it swallowed."""
+    """Both ends write into the void until they give up: the network's end, and what it lost."""
     network = Network(live)
     timeout = f"--user-timeout={TIMEOUT}"
     server = python_peer(live, "server", f"--host={network.near}", timeout)

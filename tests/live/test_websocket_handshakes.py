@@ -5,7 +5,7 @@ import signal
 
 from sonde_test import HERE, PYTHON, need, same, until
 from test_websocket import App, talk
-from websocket_peers import SIZES, check_lines_of, check_mirror, figures, killed, lines_of
+from websocket_peers import SIZES, check_lines_of, check_mirror, killed, known, lines_of
 from websocket_peers import node_peer, python_peer, settle, url_of
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -131,9 +131,11 @@ def test_nginx(live):
     texts = 3 * (len(SIZES) + 20)
     until("the pushed", lambda: client.ask("report")["messages received text"] == texts)
     client.ask("close", code=4321, count=1)
+    server.ask("wait", open=2)  # nginx has passed it on; else both may take the same one
     server.ask("close", code=1001, reason="away", count=1)
     client.ask("wait", open=1)
     check_mirror(client.counts, server.ask("wait", open=1))
+    known(agent, client, server)
     client.kill()
     server.ask("wait")
     ends = {"client": killed(client.counts, "client"), "server": killed(server.counts, "client")}

@@ -20,6 +20,7 @@ from websocket_count import Counted, Counts
 
 COUNTS = Counts()
 CLOSE_WITHOUT_CODE = 1005
+LIMIT = 30  # seconds until an order counts as failed
 
 
 class ServerProtocol(Counted, WebSocketServerProtocol):
@@ -170,7 +171,7 @@ class Peer:
         await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
         while line := await reader.readline():
             words = json.loads(line)
-            await getattr(self, "do_" + words["do"])(**words)
+            await asyncio.wait_for(getattr(self, "do_" + words["do"])(**words), LIMIT)
             print(json.dumps(self.report()), flush=True)
 
 
