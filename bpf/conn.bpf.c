@@ -29,7 +29,8 @@ const volatile __u8 signature_of_byte[256] = {};
 const volatile __u8 token_bytes[256] = {};
 __u64 woken_at = 0;
 
-#define MISSES_TO_MUTE 2 /* in each direction */
+#define MISSES_TO_MUTE	   2  /* in each direction */
+#define MISSES_TO_MUTE_OLD 32 /* of a connection that may be in the middle of anything */
 
 /* Once a connection and half an hour; tried again with its next hit if the ring was full. */
 void conn_open(struct hit *hit, struct conn *c, struct sock *sk, struct task_struct *task)
@@ -60,10 +61,11 @@ static __always_inline void conn_mute(struct conn *c, __u32 why)
 static __always_inline void conn_missed(struct hit *hit, struct conn *c)
 {
 	__u8 *misses = &c->misses[hit->dir & 1];
+	__u8 most = c->born ? MISSES_TO_MUTE : MISSES_TO_MUTE_OLD;
 
-	if (*misses < MISSES_TO_MUTE)
+	if (*misses < most)
 		(*misses)++;
-	if (c->misses[DIR_IN] == MISSES_TO_MUTE && c->misses[DIR_OUT] == MISSES_TO_MUTE)
+	if (c->misses[DIR_IN] >= most && c->misses[DIR_OUT] >= most)
 		conn_mute(c, COUNT_UNKNOWN);
 }
 
@@ -144,7 +146,7 @@ int conn_end_read(struct sock *sk, int flags)
 		return 0;
 	c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 	if (c && c->framing == CONN_FRAMES)
-		frames_end(sk, CLOSER_PEER);
+		frames_tell(sk, CLOSER_PEER, WEBSOCKET_OVER);
 	/* a client may have shut its side down and still wait for the answer */
 	if (c && c->half[MESSAGE_REQUEST].count == c->half[MESSAGE_RESPONSE].count) {
 		c->closer = CLOSER_PEER;

@@ -26,13 +26,14 @@
 #define EVENT_REOPEN_NS (30ULL * 60 * 1000000000)
 
 enum event_kind {
-	EVENT_OPEN = 1,	     /* a connection carries a protocol we know */
-	EVENT_DATA = 2,	     /* bytes of a message's head */
-	EVENT_END = 3,	     /* how far a response got that took more than one hit */
-	EVENT_CLOSE = 4,     /* a connection that had an EVENT_OPEN is gone */
-	EVENT_EXEC = 5,	     /* a process became another program */
-	EVENT_EXIT = 6,	     /* a process is gone */
-	EVENT_WEBSOCKET = 7, /* how far a WebSocket connection has got; in the ring only its end */
+	EVENT_OPEN = 1,	 /* a connection carries a protocol we know */
+	EVENT_DATA = 2,	 /* bytes of a message's head */
+	EVENT_END = 3,	 /* how far a response got that took more than one hit */
+	EVENT_CLOSE = 4, /* a connection that had an EVENT_OPEN is gone */
+	EVENT_EXEC = 5,	 /* a process became another program */
+	EVENT_EXIT = 6,	 /* a process is gone */
+	EVENT_WEBSOCKET =
+		7, /* how far a WebSocket connection has got; in the ring only with its end */
 };
 
 enum event_role { ROLE_NONE = 0, ROLE_SERVER = 1, ROLE_CLIENT = 2 };
@@ -242,9 +243,10 @@ enum {
 
 /*
  * A WebSocket connection. Its figures stand with the socket and only grow: user space sweeps them
- * and adds what is new. The end is a record in the ring, or waits beside it as a struct event_close
- * does. Messages count once, when their last byte has moved; bytes are those of their payloads on
- * the wire. Ping round trips are in struct event_shed, under the number of protocol websocket.
+ * and adds what is new. A side's end and the whole end are records in the ring, or wait beside it
+ * as a struct event_close does. Messages count once, when their last byte has moved; bytes are
+ * those of their payloads on the wire. Ping round trips are in struct event_shed, under the number
+ * of protocol websocket.
  */
 struct event_websocket {
 	struct event_head head; /* time of the look, or of the end; tgid: whose connection it is */

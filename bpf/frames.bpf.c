@@ -306,15 +306,15 @@ void frames_closed(struct sock *sk, int old_state)
 }
 
 /* Should the ring have no room, the record waits in a table. */
-__noinline int frames_tell(struct frames *w, __u32 closer)
+__noinline int frames_record(struct frames *w, __u32 closer, __u32 over)
 {
 	struct event_websocket e;
 
 	if (!w || w->tentative || w->over)
 		return 0;
-	w->over = 1;
+	w->over = over;
 	frames_fill(&e, w);
-	e.flags |= WEBSOCKET_OVER;
+	e.flags |= over;
 	e.closer = w->closed_here ? CLOSER_LOCAL : closer;
 	if (bpf_ringbuf_output(&ring, &e, sizeof(e), emit_flags(e.head.time, emit_used()))) {
 		count(COUNT_RING_FULL);
@@ -324,12 +324,12 @@ __noinline int frames_tell(struct frames *w, __u32 closer)
 	return 0;
 }
 
-void frames_end(struct sock *sk, __u32 closer)
+void frames_tell(struct sock *sk, __u32 closer, __u32 over)
 {
 	struct frames *w = bpf_sk_storage_get(&frames, sk, NULL, 0);
 
 	if (w)
-		frames_tell(w, closer);
+		frames_record(w, closer, over);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

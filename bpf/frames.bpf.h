@@ -41,8 +41,8 @@ void frames_upgrade(struct hit *hit, struct conn *c, struct sock *sk, bool reada
 /* TCP has closed the connection, from this state: what was never acknowledged? */
 void frames_closed(struct sock *sk, int old_state) __attribute__((visibility("hidden")));
 
-/* The connection is over: says so once. */
-void frames_end(struct sock *sk, __u32 closer) __attribute__((visibility("hidden")));
+/* Says how far the connection has got, unless its end was told; over: WEBSOCKET_OVER, or 0. */
+void frames_tell(struct sock *sk, __u32 closer, __u32 over) __attribute__((visibility("hidden")));
 
 static __always_inline void frames_fill(struct event_websocket *e, const struct frames *w)
 {

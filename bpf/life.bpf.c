@@ -56,12 +56,25 @@ static __always_inline void life_established(struct sock *sk, int old_state)
 	c->born = now;
 }
 
-static __always_inline void life_closer(struct sock *sk, __u8 closer)
+static __always_inline struct conn *life_closer(struct sock *sk, __u8 closer)
 {
 	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
 
 	if (c && !c->closer)
 		c->closer = closer;
+	return c;
+}
+
+/*
+ * The process has closed its side. A WebSocket's figures go out with that already: the end may come
+ * in softirq, and go unseen where a kernel skips hooks.
+ */
+static __always_inline void life_finished(struct sock *sk, __u8 closer)
+{
+	struct conn *c = life_closer(sk, closer);
+
+	if (c && c->framing == CONN_FRAMES)
+		frames_tell(sk, c->closer, 0);
 }
 
 static __always_inline void life_closed(struct sock *sk, int old_state)
@@ -90,10 +103,13 @@ static __always_inline int life_changed(struct sock *sk, int old_state, int new_
 		life_established(sk, old_state);
 		break;
 	case TCP_FIN_WAIT1:
-		life_closer(sk, CLOSER_LOCAL);
+		life_finished(sk, CLOSER_LOCAL);
 		break;
 	case TCP_CLOSE_WAIT:
 		life_closer(sk, CLOSER_PEER);
+		break;
+	case TCP_LAST_ACK:
+		life_finished(sk, CLOSER_PEER);
 		break;
 	case TCP_CLOSE:
 		life_closed(sk, old_state);
@@ -114,6 +130,14 @@ int BPF_PROG(sock_state_again, struct sock *sk, int old_state, int new_state)
 	return life_changed(sk, old_state, new_state);
 }
 
+/* Where the change to TCP_CLOSE was not seen, what was not acknowledged by then still is not. */
+static __always_inline void life_frames_end(struct sock *sk, struct conn *c)
+{
+	if (life_is_new(c, TCP_CLOSE))
+		frames_closed(sk, c->closer ? TCP_LAST_ACK : TCP_ESTABLISHED);
+	frames_tell(sk, c->closer, WEBSOCKET_OVER);
+}
+
 /*
  * Not at TCP_CLOSE: a reset can come back while a send is still under way, and the process may read
  * what had arrived before it. Here the last process has let go.
@@ -124,7 +148,7 @@ static __always_inline int life_destroyed(struct sock *sk)
 
 	if (c) {
 		if (c->framing == CONN_FRAMES)
-			frames_end(sk, c->closer);
+			life_frames_end(sk, c);
 		conn_settle(c, sk);
 		conn_close(c);
 	}

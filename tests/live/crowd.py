@@ -13,7 +13,7 @@ TOOLS = ROOT / ".output/tests"
 LABELS = ("http_request_method", "http_response_status_code")
 TERMS = ("counted_total", "shed_total", "open", "lost_total")
 EPSILON = 1e-6  # of a sum, as it is printed
-ROLL_CALLS = 30  # seconds: more than it takes until one is asked for and believed
+ROLL_CALLS = 30  # seconds: some ends are known only by a roll call; until it is believed
 OTHERS = 64  # connections that other programs may have opened meanwhile
 
 
@@ -108,7 +108,7 @@ def counted(metrics, role, service, by=LABELS):
     return {key: count for key, count in got.items() if count}
 
 
-def settle(agent, what, question, expected, limit=LIMIT):
+def settle(agent, what, question, expected, limit=LIMIT + ROLL_CALLS):
     """Waits until the metrics answer so; at the limit says how they differ, and what was lost."""
     try:
         until(what, lambda: question(agent.metrics()) == expected, limit)
@@ -185,6 +185,5 @@ def check_funnel(agent):
 
 
 def check_no_leak(agent, before):
-    """Connections that are gone have left the table; some only by a roll call."""
-    leak = lambda metrics: max(0, connections(metrics) - before - OTHERS)
-    settle(agent, "leak", leak, 0, LIMIT + ROLL_CALLS)
+    """Connections that are gone have left the table."""
+    settle(agent, "leak", lambda metrics: max(0, connections(metrics) - before - OTHERS), 0)

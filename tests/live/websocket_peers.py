@@ -103,7 +103,7 @@ def settle(agent, peer, expected, role=None):
     role = role or peer.role
     service = getattr(peer, "service", peer)
     try:
-        until("figures", lambda: figures(agent.metrics(), role, service) == expected)
+        until("figures", lambda: figures(agent.metrics(), role, service) == expected, 2 * LIMIT)
     except Failure:
         same(f"{role} {service}", figures(agent.metrics(), role, service), expected)
 

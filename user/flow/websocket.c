@@ -137,6 +137,8 @@ static void counts_take(struct websocket_entry *w, const struct event_websocket 
 static void entry_hear(struct websocket_entry *w, const struct event_websocket *e)
 {
 	w->flags |= e->flags;
+	if (e->closer)
+		w->closer = e->closer;
 	if (!w->close_first && e->close_first) {
 		uint16_t code = e->close_code[(e->close_first - 1) & 1];
 
@@ -257,11 +259,12 @@ void websocket_handshake(struct flow *f, const struct request *r)
 
 void flow_websocket_gone(struct flow *f, uint64_t conn, uint64_t time)
 {
-	struct websocket_end end = {.time = time, .closer = CLOSER_UNKNOWN};
 	struct websocket_entry *w = table_find(f->websockets->open, &conn);
+	struct websocket_end end = {.time = time};
 
 	if (!w)
 		return;
+	end.closer = w->closer;
 	if (!w->refused && (w->heard || w->shaken)) {
 		if (!w->told) {
 			websocket_tell_open(f, w);

@@ -20,6 +20,7 @@ struct websocket_entry {
 	struct request_addr local, peer;
 	uint16_t close_code; /* of the first close frame */
 	uint8_t close_first; /* as in struct event_websocket */
+	uint8_t closer;	     /* enum event_closer, as far as it is known */
 	uint8_t role;
 	uint8_t flags;	 /* WEBSOCKET_* */
 	uint8_t invalid; /* those of them that were told of */
