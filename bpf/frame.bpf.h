@@ -59,10 +59,11 @@ struct frame_half {
 	__u32 position; /* where the next hit should begin */
 	__u32 frames;	/* walked whole */
 	__u32 tail;	/* last four bytes of a handshake */
-	__u32 budget;	/* steps that may still be taken with this hit */
-	__u32 unused;
-	__u8 head[32]; /* of the current frame, as far as it has come; room for what is read behind
-			*/
+	__u32 rest;	/* bytes of this hit in buffers behind the one at addr */
+	__u16 budget;	/* steps that may still be taken with this hit */
+	__u16 buffer;	/* of the hit: the next one */
+	__u8 head[32];	/* of the current frame, as far as it has come; room for what is read behind
+			 */
 	__u8 head_n;
 	__u8 state;   /* enum frame_state */
 	__u8 first;   /* byte of the current frame: FIN, RSV, opcode */

@@ -14,6 +14,7 @@
 #include "emit.bpf.h"
 
 #define FRAMES_MAX    1024 /* of a buffer; what lies behind is not seen */
+#define STEPS_NEAR    3	   /* that a hit takes without a loop */
 #define PROOF	      2	   /* frames in each direction */
 #define SHUTDOWN_BOTH 3
 
@@ -22,7 +23,7 @@ const volatile __u8 frames_protocol = 0;
 struct frame_walk {
 	struct frames *w;
 	struct frame_half *h;
-	__u32 dir;
+	struct hit *hit;
 };
 
 static __always_inline void ping_sent(struct frames *w, __u64 payload, __u64 now)
@@ -31,23 +32,38 @@ static __always_inline void ping_sent(struct frames *w, __u64 payload, __u64 now
 
 	p->payload = payload;
 	p->time = now;
+	p->answered = 0;
 }
 
 static __always_inline void ping_answered(struct frames *w, __u64 payload, __u64 now)
+{
+	for (int i = 0; i < PINGS; i++) {
+		struct ping *p = &w->pings[i];
+
+		if (!p->time || p->answered || p->payload != payload)
+			continue;
+		p->answered = now;
+		w->pongs = 1;
+		return;
+	}
+}
+
+/* After the walk, because all calls together have 512 bytes of stack. */
+static __always_inline void pings_count(struct frames *w)
 {
 	struct event_shed_key key = {.tgid = w->tgid,
 				     .port = w->role == ROLE_SERVER ? w->local_port : 0,
 				     .role = w->role,
 				     .protocol = frames_protocol};
 
+	w->pongs = 0;
 	for (int i = 0; i < PINGS; i++) {
 		struct ping *p = &w->pings[i];
 
-		if (!p->time || p->payload != payload)
+		if (!p->answered)
 			continue;
-		shed_add(&key, p->time, 0, now, 1);
-		p->time = 0;
-		return;
+		shed_add(&key, p->time, 0, p->answered, 1);
+		p->time = p->answered = 0;
 	}
 }
 
@@ -62,114 +78,85 @@ static __always_inline void frames_closing(struct frames *w, const struct frame_
 
 static __always_inline void frame_ended(struct frame_walk *walk, int step)
 {
+	__u32 dir = walk->hit->dir & 1;
 	struct frame_half *h = walk->h;
 
 	if (step != FRAME_END || !(h->first & FRAME_CONTROL))
 		return;
 	switch (frame_type(h->first & 0x0f)) {
 	case WEBSOCKET_CLOSE:
-		frames_closing(walk->w, h, walk->dir);
+		frames_closing(walk->w, h, dir);
 		break;
 	case WEBSOCKET_PING:
-		if (walk->dir == DIR_OUT)
+		if (dir == DIR_OUT)
 			ping_sent(walk->w, h->payload, bpf_ktime_get_ns());
 		break;
 	case WEBSOCKET_PONG:
-		if (walk->dir == DIR_IN)
+		if (dir == DIR_IN)
 			ping_answered(walk->w, h->payload, bpf_ktime_get_ns());
 		break;
 	}
 }
 
-static __always_inline long walk_step(struct frame_walk *walk)
+/* The next buffer of the hit; false if there is none that can be looked at. */
+static __always_inline bool frames_buffer(struct hit *hit, struct frame_half *h)
 {
-	int step;
+	const struct user_iovec *near = &hit->near[h->buffer & (IO_NEAR - 1)];
 
-	if (!walk->h->budget)
-		return 1;
-	walk->h->budget--;
-	step = frame_step(walk->h);
-	frame_ended(walk, step);
-	return step == FRAME_OUT || !walk->h->avail;
+	if (!h->rest)
+		return false;
+	if (h->buffer < IO_NEAR) {
+		h->addr = near->base;
+		h->avail = near->len < h->rest ? near->len : h->rest;
+	} else if (!vector_frames(hit, h)) {
+		return false;
+	}
+	h->buffer++;
+	if (h->avail > h->rest)
+		h->avail = h->rest;
+	h->rest -= h->avail;
+	return true;
 }
 
+/* A frame, or what this buffer has of it. Returns whether the hit is done with. */
 static long frames_step(__u64 i, struct frame_walk *walk)
 {
+	struct frame_half *h = walk->h;
+
 	(void)i;
-	return walk_step(walk);
-}
-
-/* One buffer; returns how many of its bytes were not walked. */
-static __always_inline __u32 frames_part(struct frames *w, __u32 dir, const struct part *p)
-{
-	struct frame_walk walk = {.w = w, .h = &w->half[dir & 1], .dir = dir & 1};
-	__u32 rest;
-
-	walk.h->addr = p->addr;
-	walk.h->avail = p->len;
-	/* mostly there is one frame, and a loop costs more than its step */
-	if (!walk_step(&walk))
-		bpf_loop(FRAMES_MAX, frames_step, &walk, 0);
-	rest = walk.h->avail;
-	walk.h->avail = 0;
-	return rest;
-}
-
-/* A further buffer. Global, as the next one, so that the verifier looks at it once. */
-__noinline __u32 frames_further(struct frames *w, struct hit *hit, struct part *p)
-{
-	return w && hit && p ? frames_part(w, hit->dir, p) : 0;
-}
-
-/* Buffers of a hit, one after the other. */
-struct frame_parts {
-	struct frames *w;
-	struct hit *hit;
-	struct part *p;
-	__u32 *left; /* bytes that were not walked */
-};
-
-static long frames_next_part(__u64 i, struct frame_parts *parts)
-{
-	struct part *p = parts->p;
-	__u32 rest;
-
-	if (!vector_part(parts->hit, p, IO_NEAR + i))
+	if (!h->budget || h->state > FRAME_HANDSHAKE || (!h->avail && !frames_buffer(walk->hit, h)))
 		return 1;
-	if (p->len > *parts->left)
-		p->len = *parts->left;
-	rest = frames_further(parts->w, parts->hit, p);
-	*parts->left -= p->len - rest;
-	return rest || !*parts->left;
+	h->budget--;
+	frame_ended(walk, frame_step(h));
+	return !h->avail && !h->rest;
 }
 
-/* Walks the bytes of a hit. The near buffers are taken without a loop's calls. */
+/* Walks the bytes of a hit. Most are done with in a few steps, and a loop costs more than those. */
 __noinline int frames_walk(struct hit *hit, struct frames *w, int readable)
 {
-	__u32 left, rest = 0;
-	struct part p = {};
-	struct frame_parts parts = {w, hit, &p, &left};
-	struct frame_walk walk;
+	struct frame_walk walk = {.w = w, .hit = hit};
+	bool done = !readable;
+	struct frame_half *h;
+	__u32 left;
 
 	if (!hit || !w)
 		return 0;
-	walk.w = w;
-	walk.h = &w->half[hit->dir & 1];
-	walk.dir = hit->dir & 1;
-	left = hit->moved;
-	walk.h->budget = FRAMES_MAX;
-	frame_place(walk.h, hit->seq, left);
-	for (int i = 0; readable && left && !rest && i < IO_NEAR; i++) {
-		p.addr = hit->near[i].base;
-		p.len = hit->near[i].len < left ? hit->near[i].len : left;
-		rest = frames_part(w, hit->dir, &p);
-		left -= p.len - rest;
-	}
-	if (readable && left && !rest)
-		bpf_loop(IO_MOST - IO_NEAR, frames_next_part, &parts, 0);
+	walk.h = h = &w->half[hit->dir & 1];
+	frame_place(h, hit->seq, hit->moved);
+	h->budget = FRAMES_MAX;
+	h->buffer = 0;
+	h->rest = hit->moved;
+	for (int step = 0; step < STEPS_NEAR && !done; step++)
+		done = frames_step(0, &walk);
+	if (!done)
+		bpf_loop(FRAMES_MAX + IO_MOST, frames_step, &walk, 0);
+	left = h->avail + h->rest;
+	h->avail = h->rest = 0;
 	if (left)
-		frame_ended(&walk, frame_skip(walk.h, left));
-	w->progress[hit->dir & 1] = frame_progress(walk.h);
+		frame_ended(&walk, frame_skip(h, left));
+	if (w->pongs)
+		pings_count(w);
+	w->progress[hit->dir & 1] = frame_progress(h);
 	return 0;
 }
 
@@ -199,24 +186,29 @@ static __always_inline void frames_leave(struct conn *c, struct sock *sk, enum c
 	bpf_sk_storage_delete(&frames, sk);
 }
 
-void frames_upgrade(struct hit *hit, struct conn *c, struct sock *sk, bool readable)
+struct frames *frames_upgrading(struct hit *hit, struct conn *c, struct sock *sk)
 {
-	struct frames *w = bpf_sk_storage_get(&frames, sk, NULL, 0);
-	struct frame_half *h;
+	struct frames *w;
 
 	if (line_kind(c, hit->dir) != MESSAGE_RESPONSE)
-		return;
+		return NULL;
+	w = bpf_sk_storage_get(&frames, sk, NULL, 0);
+	if (w)
+		return w;
+	w = frames_new(c, sk, c->role);
 	if (!w) {
-		w = frames_new(c, sk, c->role);
-		if (!w) {
-			c->framing = CONN_MUTED;
-			return;
-		}
-		w->half[hit->dir & 1].state = FRAME_HANDSHAKE;
-		w->half[!hit->dir].trust = FRAME_TRUSTED;
+		c->framing = CONN_MUTED;
+		return NULL;
 	}
-	frames_walk(hit, w, readable);
-	h = &w->half[hit->dir & 1];
+	w->half[hit->dir & 1].state = FRAME_HANDSHAKE;
+	w->half[!hit->dir].trust = FRAME_TRUSTED;
+	return w;
+}
+
+void frames_upgraded(struct hit *hit, struct conn *c, struct sock *sk, struct frames *w)
+{
+	const struct frame_half *h = &w->half[hit->dir & 1];
+
 	if (h->state == FRAME_HANDSHAKE)
 		return;
 	shed_settle(c, false);
@@ -278,7 +270,7 @@ bool frames_first(struct hit *hit, struct conn *c, struct sock *sk)
 	w->flags = WEBSOCKET_RESUMED;
 	w->half[DIR_IN].message = w->half[DIR_OUT].message = MESSAGE_UNKNOWN;
 	c->framing = CONN_FRAMES;
-	return frames_hit(hit, c, sk, true);
+	return true;
 }
 
 bool frames_stay(struct frames *w, struct conn *c, struct sock *sk)
@@ -305,22 +297,48 @@ void frames_closed(struct sock *sk, int old_state)
 	w->closed_here = old_state == TCP_ESTABLISHED && sk->sk_shutdown == SHUTDOWN_BOTH;
 }
 
-/* Should the ring have no room, the record waits in a table. */
+/* A place beside the ring. Its time is set when the rest is there: the reader looks at that first.
+ */
+static const volatile struct event_websocket frames_unwritten = {.head.time = ~0ULL};
+
+static __always_inline struct event_websocket *frames_orphan(const struct frames *w)
+{
+	__u64 id = w->conn;
+
+	count(COUNT_RING_FULL);
+	if (!bpf_map_update_elem(&frame_orphans, &id, (const void *)&frames_unwritten, BPF_ANY))
+		return bpf_map_lookup_elem(&frame_orphans, &id);
+	count(COUNT_CLOSES_LOST);
+	return NULL;
+}
+
+static __always_inline void frames_say(struct event_websocket *e, const struct frames *w,
+				       __u32 closer, __u32 over)
+{
+	frames_fill(e, w);
+	e->flags |= over;
+	e->closer = w->closed_here ? CLOSER_LOCAL : closer;
+	barrier();
+	e->head.time = bpf_ktime_get_ns();
+}
+
 __noinline int frames_record(struct frames *w, __u32 closer, __u32 over)
 {
-	struct event_websocket e;
+	struct event_websocket *e;
+	__u32 used = emit_used();
 
 	if (!w || w->tentative || w->over)
 		return 0;
 	w->over = over;
-	frames_fill(&e, w);
-	e.flags |= over;
-	e.closer = w->closed_here ? CLOSER_LOCAL : closer;
-	if (bpf_ringbuf_output(&ring, &e, sizeof(e), emit_flags(e.head.time, emit_used()))) {
-		count(COUNT_RING_FULL);
-		if (bpf_map_update_elem(&frame_orphans, &w->conn, &e, BPF_ANY))
-			count(COUNT_CLOSES_LOST);
+	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	if (e) {
+		frames_say(e, w, closer, over);
+		emit_submit(e, e->head.time, used);
+		return 0;
 	}
+	e = frames_orphan(w);
+	if (e)
+		frames_say(e, w, closer, over);
 	return 0;
 }
 

@@ -29,13 +29,19 @@ static __always_inline bool frames_hit(struct hit *hit, struct conn *c, struct s
 	return !w->tentative || frames_stay(w, c, sk);
 }
 
-/* May this hit, of a connection older than the agent, begin with a frame? Then it is taken for one,
- * tentatively. */
+/*
+ * May this hit, of a connection older than the agent, begin with a frame? Then the connection is
+ * one of frames from here on, tentatively.
+ */
 bool frames_first(struct hit *hit, struct conn *c, struct sock *sk)
 	__attribute__((visibility("hidden")));
 
-/* A 101 begins with this hit, or goes on. */
-void frames_upgrade(struct hit *hit, struct conn *c, struct sock *sk, bool readable)
+/* A 101 begins with this hit, or goes on: what is to be walked, or NULL. */
+struct frames *frames_upgrading(struct hit *hit, struct conn *c, struct sock *sk)
+	__attribute__((visibility("hidden")));
+
+/* After that walk: is the head of the 101 over, and did it name websocket? */
+void frames_upgraded(struct hit *hit, struct conn *c, struct sock *sk, struct frames *w)
 	__attribute__((visibility("hidden")));
 
 /* TCP has closed the connection, from this state: what was never acknowledged? */
@@ -44,12 +50,12 @@ void frames_closed(struct sock *sk, int old_state) __attribute__((visibility("hi
 /* Says how far the connection has got, unless its end was told; over: WEBSOCKET_OVER, or 0. */
 void frames_tell(struct sock *sk, __u32 closer, __u32 over) __attribute__((visibility("hidden")));
 
+/* All but its time and closer. */
 static __always_inline void frames_fill(struct event_websocket *e, const struct frames *w)
 {
-	__builtin_memset(e, 0, sizeof(*e));
 	e->head.conn = w->conn;
-	e->head.time = bpf_ktime_get_ns();
 	e->head.tgid = w->tgid;
+	e->head.tid = 0;
 	e->head.kind = EVENT_WEBSOCKET;
 	e->head.role = w->role;
 	__builtin_memcpy(e->remote, w->remote, sizeof(e->remote));

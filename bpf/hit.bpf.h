@@ -166,6 +166,18 @@ static __always_inline int line_moved(struct hit *hit, struct conn *c, bool read
 	return 0;
 }
 
+/* After the head of a 101 the hit may go on with frames. */
+static __always_inline void conn_upgrade(struct hit *hit, struct conn *c, struct sock *sk,
+					 bool readable)
+{
+	struct frames *w = frames_upgrading(hit, c, sk);
+
+	if (!w)
+		return;
+	frames_walk(hit, w, readable);
+	frames_upgraded(hit, c, sk, w);
+}
+
 /*
  * `moved` bytes went through `sk` in direction `dir`, by the current task, in the system call that
  * is just ending (or unreadably, if there is none). flags: the call's MSG_* flags. Always 0.
@@ -198,7 +210,7 @@ static __always_inline int conn_moved(struct sock *sk, int moved, __u32 dir, int
 	}
 	if (!c->role && !readable)
 		return io_unseen(&hit, COUNT_UNREADABLE);
-	if (!c->role && !c->born && frames_first(&hit, c, sk))
+	if (!c->role && !c->born && frames_first(&hit, c, sk) && frames_hit(&hit, c, sk, readable))
 		return 0;
 	if (!c->role && !conn_first(&hit, c, sk->__sk_common.skc_num))
 		return 0;
@@ -214,7 +226,7 @@ static __always_inline int conn_moved(struct sock *sk, int moved, __u32 dir, int
 		conn_open(&hit, c, sk, task);
 	}
 	if (c->framing == CONN_UPGRADING)
-		frames_upgrade(&hit, c, sk, readable);
+		conn_upgrade(&hit, c, sk, readable);
 	return 0;
 }
 

@@ -164,7 +164,10 @@ int window_gather(struct hit *hit, struct conn *c);
 /* vector.bpf.c: buffer i of the call into a part; 0 if there is none. */
 int vector_part(struct hit *hit, struct part *p, __u32 i);
 
-/* vector.bpf.c: the same, of a hit whose last `left` bytes went through far buffers. */
+/* vector.bpf.c: buffer h->buffer of the call is what is to be walked next; 0 if there is none. */
+int vector_frames(struct hit *hit, struct frame_half *h);
+
+/* vector.bpf.c: the last bytes of a hit whose last `left` bytes went through far buffers. */
 __u64 tail_far(struct hit *hit, __u64 left, __u64 most);
 
 /*

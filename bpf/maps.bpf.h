@@ -97,8 +97,9 @@ struct conn {
 #define PINGS 4 /* that may wait for their pong at once */
 
 struct ping {
-	__u64 payload; /* its first bytes */
-	__u64 time;    /* 0: none waits here */
+	__u64 payload;	/* its first bytes */
+	__u64 time;	/* 0: none waits here */
+	__u64 answered; /* 0: not yet */
 };
 
 /*
@@ -127,6 +128,7 @@ struct frames {
 	__u16 remote_port;
 	__u16 family;
 	__u16 close_code[2]; /* by enum event_dir; 0: no close frame */
+	__u8 pongs;	     /* some ping is answered and not counted yet */
 	struct ping pings[PINGS];
 	struct frame_half half[2]; /* by enum event_dir */
 };

@@ -36,6 +36,8 @@ int sweep_frames(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (w->told && w->swept == now)
 		return 0;
 	frames_fill(&e, w);
+	e.head.time = bpf_ktime_get_ns();
+	e.closer = CLOSER_UNKNOWN;
 	if (bpf_seq_write(ctx->meta->seq, &e, sizeof(e)))
 		return 0; /* there was no room: this one is asked for again */
 	w->told = 1;

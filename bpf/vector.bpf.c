@@ -32,6 +32,17 @@ int vector_part(struct hit *hit, struct part *p, __u32 i)
 	return 1;
 }
 
+int vector_frames(struct hit *hit, struct frame_half *h)
+{
+	struct user_iovec v;
+
+	if (!hit || !h || h->buffer >= hit->vectors || vector_read(&v, 1, hit, h->buffer))
+		return 0;
+	h->addr = v.base;
+	h->avail = v.len > hit->moved ? hit->moved : v.len;
+	return 1;
+}
+
 int window_gather(struct hit *hit, struct conn *c)
 {
 	struct part p = {};
