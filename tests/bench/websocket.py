@@ -10,6 +10,10 @@ from agent import BIN, CONNECTIONS, HERE, MEASURED, OTHER, Agent, cpu_ns, rss_mi
 from frames import Frames, opened_now
 
 NODE_MODULES = "/usr/share/nodejs"  # where Debian has them
+SERVERS = {
+    "uvicorn": [sonde_test.PYTHON, HERE / "echo.py"],
+    "node": ["node", HERE / "echo.js"],
+}
 IDLE_CONNECTIONS = 20000
 IDLE_WORKERS = 4  # processes at each end: one may not have so many files
 
@@ -17,8 +21,9 @@ IDLE_WORKERS = 4  # processes at each end: one may not have so many files
 class Echo:
     """A server on the measured core that echoes messages; its clients are on the other one."""
 
-    def __init__(self, live):
-        command = ["taskset", "-c", MEASURED, "node", HERE / "echo.js"]
+    def __init__(self, live, name):
+        self.name = name
+        command = ["taskset", "-c", MEASURED, *SERVERS[name]]
         process, self.port = live.server(*command, env={"NODE_PATH": NODE_MODULES})
         self.pid = process.pid
 
@@ -27,7 +32,8 @@ class Echo:
         words = [BIN / "echo", OTHER, str(seconds), str(self.port), str(CONNECTIONS)]
         rate, echoes = map(float, subprocess.check_output(words, text=True).split())
         cpu = (cpu_ns(self.pid)[0] - before) / echoes
-        return {"echo": rate, "echo_cpu": cpu, "echo_busy": rate * cpu / 1e9}
+        figures = {"echo": rate, "echo_cpu": cpu, "echo_busy": rate * cpu / 1e9}
+        return {f"{key}_{self.name}": value for key, value in figures.items()}
 
 
 def measure_echo(live, echo, seconds, options):
