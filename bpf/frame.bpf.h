@@ -8,109 +8,25 @@
  *
  * Bytes that nobody could read are payload as far as one is under way; past it the walk is lost,
  * and tries again where the next hit begins, which mostly is a frame's begin. A frame that RFC 6455
- * forbids stops the walk of a direction for good, unless it was lost before and has not walked
- * FRAME_TRUSTED frames since: then it only was not a begin.
+ * forbids stops the walk of a direction for good; in a walk that is not trusted (see
+ * frame_trust.bpf.h) it only says that there was no begin.
  *
- * Pure: whoever includes this defines frame_read(to, n, addr), 0 if it could. tests/unit has a
- * twin.
+ * Pure: whoever includes this defines frame_read(to, n, addr), 0 if it could, and frame_now().
+ * tests/unit has a twin.
  */
 #ifndef SONDE_FRAME_BPF_H
 #define SONDE_FRAME_BPF_H
 
-#include "event.h"
-
-#define FRAME_HEAD_MAX	14 /* with four bytes of a mask, and eight of a length or of a payload */
-#define FRAME_PAYLOAD	8
-#define FRAME_TRUSTED	3
-#define FRAME_FIN	0x80
-#define FRAME_RSV1	0x40
-#define FRAME_RESERVED	0x30
-#define FRAME_MASKED	0x80
-#define FRAME_CONTROL	0x08
-#define FRAME_OPCODES	0x0707 /* a bit each: continuation, text, binary, close, ping, pong */
-#define MESSAGE_UNKNOWN 0x0f   /* there may be one under way, of a type that nobody saw */
-#define NO_CLOSE_CODE	1005
-
-#define frame_inline static inline __attribute__((always_inline))
-
-enum frame_state {
-	FRAME_WALKING = 0,
-	FRAME_HANDSHAKE = 1, /* the head of the 101 goes on */
-	FRAME_LOST = 2,	     /* a frame may begin with the next hit */
-	FRAME_STOPPED = 3,   /* it said what it must not say */
-};
-
-enum frame_step {
-	FRAME_OUT = 0,	/* no more can be done with these bytes */
-	FRAME_MORE = 1, /* go on */
-	FRAME_END = 2,	/* the last byte of a frame was among them; go on */
-};
-
-struct frame_half {
-	__u64 addr;   /* of the bytes that are still to be walked, of this hit */
-	__u64 left;   /* payload bytes of the current frame that are still to come */
-	__u64 length; /* of its payload; in a handshake: the last eight bytes, in lower case */
-	__u64 message_bytes; /* payload of the current message, frames before this one */
-	__u64 messages[WEBSOCKET_TYPES];
-	__u64 bytes[WEBSOCKET_TYPES];
-	__u64 unseen;
-	__u64 payload;	/* the first bytes of the last control frame's, not masked */
-	__u32 avail;	/* bytes at addr */
-	__u32 position; /* where the next hit should begin */
-	__u32 frames;	/* walked whole */
-	__u32 tail;	/* last four bytes of a handshake */
-	__u32 rest;	/* bytes of this hit in buffers behind the one at addr */
-	__u16 budget;	/* steps that may still be taken with this hit */
-	__u16 buffer;	/* of the hit: the next one */
-	__u8 head[32];	/* of the current frame, as far as it has come; room for what is read behind
-			 */
-	__u8 head_n;
-	__u8 state;   /* enum frame_state */
-	__u8 first;   /* byte of the current frame: FIN, RSV, opcode */
-	__u8 message; /* opcode of the message that goes on; 0: none does */
-	__u8 trust;   /* frames since it was lost, at most FRAME_TRUSTED */
-	__u8 masked;  /* as all its frames have to be: FRAME_MASKED or 0 */
-	__u8 placed;  /* position is known */
-	__u8 unused_too;
-};
-
-/* n bytes went by, and nothing of them is known. */
-frame_inline void frame_lose(struct frame_half *h, __u32 n)
-{
-	h->unseen += h->message_bytes + (h->length - h->left) * !!h->left + h->head_n + n;
-	if (h->state == FRAME_STOPPED || h->state == FRAME_HANDSHAKE)
-		h->state = FRAME_STOPPED;
-	else
-		h->state = FRAME_LOST;
-	h->left = h->message_bytes = 0;
-	h->message = MESSAGE_UNKNOWN;
-	h->trust = h->head_n = 0;
-}
-
-frame_inline __u32 frame_type(__u8 opcode)
-{
-	return opcode & FRAME_CONTROL ? opcode - 8 + WEBSOCKET_CLOSE : opcode - 1;
-}
-
-frame_inline void frame_count(struct frame_half *h, __u32 type, __u64 bytes)
-{
-	if (type >= WEBSOCKET_TYPES)
-		return;
-	h->messages[type]++;
-	h->bytes[type] += bytes;
-}
+#include "frame_trust.bpf.h"
 
 /* Its last byte has moved. */
 frame_inline void frame_done(struct frame_half *h)
 {
 	__u8 opcode = h->first & 0x0f;
 
-	h->frames++;
-	/* zeros would go on and on with a message that nobody saw begin */
-	if (h->trust < FRAME_TRUSTED && (opcode || h->message != MESSAGE_UNKNOWN))
-		h->trust++;
+	frame_prove(h);
 	if (opcode & FRAME_CONTROL) {
-		frame_count(h, frame_type(opcode), h->length);
+		frame_count(h, opcode, h->length);
 		return;
 	}
 	if (opcode)
@@ -121,7 +37,7 @@ frame_inline void frame_done(struct frame_half *h)
 	if (h->message == MESSAGE_UNKNOWN)
 		h->unseen += h->message_bytes;
 	else
-		frame_count(h, frame_type(h->message), h->message_bytes);
+		frame_count(h, h->message, h->message_bytes);
 	h->message = 0;
 	h->message_bytes = 0;
 }
@@ -163,6 +79,9 @@ frame_inline int frame_is_allowed(const struct frame_half *h, const __u8 *head)
 
 	if (head[0] & FRAME_RESERVED || (head[1] & FRAME_MASKED) != h->masked ||
 	    !(FRAME_OPCODES >> opcode & 1))
+		return 0;
+	/* zeros, which would go on and on */
+	if (h->trust < FRAME_TRUSTED && !head[0] && !length)
 		return 0;
 	if (opcode & FRAME_CONTROL)
 		return head[0] & FRAME_FIN && !(head[0] & FRAME_RSV1) && length < 126;
@@ -255,6 +174,8 @@ frame_inline int frame_head(struct frame_half *h)
 	if (!frame_is_allowed(h, h->head))
 		return frame_refuse(h, size);
 	frame_begin(h);
+	if (h->trust < FRAME_TRUSTED) /* what came with the head of a control's payload is none */
+		h->shadow_heads += size - (h->length - h->left);
 	return frame_pay(h);
 }
 
@@ -334,12 +255,6 @@ frame_inline void frame_place(struct frame_half *h, __u32 seq, __u32 moved)
 frame_inline __u32 frame_progress(const struct frame_half *h)
 {
 	return h->frames + (__u32)h->unseen;
-}
-
-/* The code in the payload of the close frame that was just walked. */
-frame_inline __u16 frame_close_code(const struct frame_half *h)
-{
-	return h->length < 2 ? NO_CLOSE_CODE : __builtin_bswap16((__u16)h->payload);
 }
 
 #endif

@@ -13,7 +13,7 @@
 #include "ends.bpf.h"
 #include "emit.bpf.h"
 
-#define FRAMES_MAX    1024 /* of a buffer; what lies behind is not seen */
+#define FRAMES_MAX    8192 /* of a hit; what lies behind is not seen */
 #define STEPS_NEAR    3	   /* that a hit takes without a loop */
 #define PROOF	      2	   /* frames in each direction */
 #define SHUTDOWN_BOTH 3
@@ -67,35 +67,17 @@ static __always_inline void pings_count(struct frames *w)
 	}
 }
 
-static __always_inline void frames_closing(struct frames *w, const struct frame_half *h, __u32 dir)
-{
-	if (w->close_code[dir & 1])
-		return;
-	w->close_code[dir & 1] = frame_close_code(h);
-	if (!w->close_first)
-		w->close_first = 1 + dir;
-}
-
 static __always_inline void frame_ended(struct frame_walk *walk, int step)
 {
+	const struct frame_half *h = walk->h;
 	__u32 dir = walk->hit->dir & 1;
-	struct frame_half *h = walk->h;
 
-	if (step != FRAME_END || !(h->first & FRAME_CONTROL))
+	if (step != FRAME_END || h->trust < FRAME_TRUSTED)
 		return;
-	switch (frame_type(h->first & 0x0f)) {
-	case WEBSOCKET_CLOSE:
-		frames_closing(walk->w, h, dir);
-		break;
-	case WEBSOCKET_PING:
-		if (dir == DIR_OUT)
-			ping_sent(walk->w, h->payload, bpf_ktime_get_ns());
-		break;
-	case WEBSOCKET_PONG:
-		if (dir == DIR_IN)
-			ping_answered(walk->w, h->payload, bpf_ktime_get_ns());
-		break;
-	}
+	if (dir == DIR_OUT && h->first == FRAME_PING)
+		ping_sent(walk->w, h->payload, bpf_ktime_get_ns());
+	if (dir == DIR_IN && h->first == FRAME_PONG && !walk->w->tentative)
+		ping_answered(walk->w, h->payload, bpf_ktime_get_ns());
 }
 
 /* The next buffer of the hit; false if there is none that can be looked at. */
@@ -249,7 +231,6 @@ static __always_inline bool frames_hold(struct frames *w)
 		return false;
 	if (in->frames < PROOF || out->frames < PROOF)
 		return true;
-	in->trust = out->trust = FRAME_TRUSTED;
 	w->tentative = 0;
 	return true;
 }
@@ -269,6 +250,8 @@ bool frames_first(struct hit *hit, struct conn *c, struct sock *sk)
 	w->opened = hit->now;
 	w->flags = WEBSOCKET_RESUMED;
 	w->half[DIR_IN].message = w->half[DIR_OUT].message = MESSAGE_UNKNOWN;
+	/* nothing is told of it unless it is proved, so what is counted needs no shadow */
+	w->half[DIR_IN].trust = w->half[DIR_OUT].trust = FRAME_TRUSTED;
 	c->framing = CONN_FRAMES;
 	return true;
 }
@@ -330,6 +313,10 @@ __noinline int frames_record(struct frames *w, __u32 closer, __u32 over)
 	if (!w || w->tentative || w->over)
 		return 0;
 	w->over = over;
+	if (over) {
+		frame_over(&w->half[DIR_IN]);
+		frame_over(&w->half[DIR_OUT]);
+	}
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (e) {
 		frames_say(e, w, closer, over);

@@ -50,9 +50,23 @@ void frames_closed(struct sock *sk, int old_state) __attribute__((visibility("hi
 /* Says how far the connection has got, unless its end was told; over: WEBSOCKET_OVER, or 0. */
 void frames_tell(struct sock *sk, __u32 closer, __u32 over) __attribute__((visibility("hidden")));
 
+/* 1 + the direction of the first close frame; 0: there was none. */
+static __always_inline __u8 frames_close_first(const struct frames *w)
+{
+	const struct frame_figures *in = &w->half[DIR_IN].figures, *out = &w->half[DIR_OUT].figures;
+
+	if (!in->close_code && !out->close_code)
+		return 0;
+	if (in->close_code && out->close_code)
+		return 1 + (out->close_time < in->close_time ? DIR_OUT : DIR_IN);
+	return 1 + (out->close_code ? DIR_OUT : DIR_IN);
+}
+
 /* All but its time and closer. */
 static __always_inline void frames_fill(struct event_websocket *e, const struct frames *w)
 {
+	const struct frame_figures *in = &w->half[DIR_IN].figures, *out = &w->half[DIR_OUT].figures;
+
 	e->head.conn = w->conn;
 	e->head.tgid = w->tgid;
 	e->head.tid = 0;
@@ -65,16 +79,16 @@ static __always_inline void frames_fill(struct event_websocket *e, const struct 
 	e->flags = w->flags | (w->half[DIR_IN].state == FRAME_STOPPED ? WEBSOCKET_INVALID_IN : 0) |
 		   (w->half[DIR_OUT].state == FRAME_STOPPED ? WEBSOCKET_INVALID_OUT : 0);
 	e->opened = w->opened;
-	__builtin_memcpy(e->messages[DIR_IN], w->half[DIR_IN].messages, sizeof(e->messages[0]));
-	__builtin_memcpy(e->messages[DIR_OUT], w->half[DIR_OUT].messages, sizeof(e->messages[0]));
-	__builtin_memcpy(e->bytes[DIR_IN], w->half[DIR_IN].bytes, sizeof(e->bytes[0]));
-	__builtin_memcpy(e->bytes[DIR_OUT], w->half[DIR_OUT].bytes, sizeof(e->bytes[0]));
+	__builtin_memcpy(e->messages[DIR_IN], in->messages, sizeof(e->messages[0]));
+	__builtin_memcpy(e->messages[DIR_OUT], out->messages, sizeof(e->messages[0]));
+	__builtin_memcpy(e->bytes[DIR_IN], in->bytes, sizeof(e->bytes[0]));
+	__builtin_memcpy(e->bytes[DIR_OUT], out->bytes, sizeof(e->bytes[0]));
 	e->unseen[DIR_IN] = w->half[DIR_IN].unseen;
 	e->unseen[DIR_OUT] = w->half[DIR_OUT].unseen;
 	e->undelivered = w->undelivered;
-	e->close_code[DIR_IN] = w->close_code[DIR_IN];
-	e->close_code[DIR_OUT] = w->close_code[DIR_OUT];
-	e->close_first = w->close_first;
+	e->close_code[DIR_IN] = in->close_code;
+	e->close_code[DIR_OUT] = out->close_code;
+	e->close_first = frames_close_first(w);
 }
 
 #endif

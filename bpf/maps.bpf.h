@@ -13,6 +13,7 @@
 #include "event.h"
 
 #define frame_read(to, n, addr) bpf_probe_read_user(to, n, (const void *)(addr))
+#define frame_now()		bpf_ktime_get_ns()
 #include "frame.bpf.h"
 
 extern const volatile __u32 agent_tgid;	   /* never traced */
@@ -117,7 +118,6 @@ struct frames {
 	__u8 told;	   /* to a sweep */
 	__u8 role;	   /* enum event_role */
 	__u8 flags;	   /* WEBSOCKET_RESUMED */
-	__u8 close_first;
 	__u8 ping_next;
 	__u8 closed_here; /* by a reset that this end sent: it had unread bytes, or did not linger
 			   */
@@ -127,11 +127,11 @@ struct frames {
 	__u16 local_port;
 	__u16 remote_port;
 	__u16 family;
-	__u16 close_code[2]; /* by enum event_dir; 0: no close frame */
-	__u8 pongs;	     /* some ping is answered and not counted yet */
+	__u8 pongs; /* some ping is answered and not counted yet */
 	struct ping pings[PINGS];
 	struct frame_half half[2]; /* by enum event_dir */
 };
+_Static_assert(sizeof(struct frames) <= 816, "frames");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -74,8 +74,10 @@ static inline const char *input_check(const uint8_t *input, size_t n)
 	}
 	input_walk(&t, input, n - INPUT_HEAD);
 	if (input[0] & (INPUT_MISSES | INPUT_FAULTS | INPUT_BLIND | INPUT_JUMPS) ||
-	    (input[0] & (INPUT_RESUMED | INPUT_UPGRADE)) == INPUT_RESUMED)
+	    (input[0] & (INPUT_RESUMED | INPUT_UPGRADE)) == INPUT_RESUMED) {
+		twin_over(&t);
 		return t.wrong;
+	}
 	if (input[0] & INPUT_UPGRADE)
 		reference_upgrade(&r, t.stream, n - INPUT_HEAD, masked);
 	else

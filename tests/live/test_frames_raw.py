@@ -156,7 +156,7 @@ def test_more_frames_than_are_walked(live):
     """
     agent = live.agent()
     pair = Pair(live, "more")
-    sizes, times = {"client": 7, "server": 3}, 4000
+    sizes, times = {"client": 7, "server": 3}, 20_000
     for end in OTHER:
         pair.send(end, frame(end, 1, b"x") * times)
         pair.say(end, 2, b"yz", times=10)

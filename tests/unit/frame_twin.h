@@ -37,9 +37,11 @@ static int frame_read(void *to, uint32_t n, uint64_t addr)
 	return 0;
 }
 
+#define frame_now() 1
+
 #include "frame.bpf.h"
 
-#define TWIN_STEPS_MAX 1024 /* of a hit, as FRAMES_MAX of bpf/frames.bpf.c */
+#define TWIN_STEPS_MAX 8192 /* of a hit, as FRAMES_MAX of bpf/frames.bpf.c */
 
 struct twin {
 	struct frame_half half;
@@ -50,9 +52,10 @@ struct twin {
 	uint32_t expected; /* if no byte was missed */
 	uint64_t moved;
 	uint64_t heads;
-	uint64_t handshake; /* bytes of the 101's head */
-	uint64_t controls;  /* all control frames, folded */
-	uint16_t close_code;
+	uint64_t shadow_heads; /* of frames that are not trusted */
+	uint64_t messages;     /* that had been counted */
+	uint64_t handshake;    /* bytes of the 101's head */
+	uint64_t controls;     /* all control frames that may be acted upon, folded */
 	const char *wrong;
 };
 
@@ -91,24 +94,46 @@ static inline uint64_t twin_unfinished(const struct frame_half *h)
 	return h->message_bytes + (h->left ? h->length - h->left : 0);
 }
 
-static inline uint64_t twin_accounted(const struct twin *t)
+static inline uint64_t figures_bytes(const struct frame_figures *f)
 {
-	uint64_t sum = t->heads + t->handshake + t->half.unseen + t->half.head_n;
+	uint64_t sum = 0;
 
 	for (int i = 0; i < WEBSOCKET_TYPES; i++)
-		sum += t->half.bytes[i];
-	return sum + twin_unfinished(&t->half);
+		sum += f->bytes[i];
+	return sum;
+}
+
+static inline uint64_t twin_accounted(const struct twin *t)
+{
+	return t->heads + t->handshake + t->half.unseen + t->half.head_n +
+	       figures_bytes(&t->half.figures) + twin_unfinished(&t->half) + t->shadow_heads +
+	       figures_bytes(&t->half.shadow);
 }
 
 static inline void twin_ended(struct twin *t, int step)
 {
 	const struct frame_half *h = &t->half;
 
-	if (step != FRAME_END || !(h->first & FRAME_CONTROL))
+	if (step != FRAME_END || !(h->first & FRAME_CONTROL) || h->trust < FRAME_TRUSTED)
 		return;
 	t->controls = control_fold(t->controls, h->first & 15, h->length, h->payload);
-	if ((h->first & 15) == 8 && !t->close_code)
-		t->close_code = frame_close_code(h);
+}
+
+/* Frames in the shadow are believed, which counts messages, or go. */
+static inline void twin_settle(struct twin *t)
+{
+	uint64_t messages = 0;
+
+	for (int i = 0; i < WEBSOCKET_TYPES; i++)
+		messages += t->half.figures.messages[i];
+	if (!t->half.shadow_heads) {
+		t->heads += messages > t->messages ? t->shadow_heads : 0;
+		t->shadow_heads = 0;
+	}
+	t->messages = messages;
+	twin_check(t, t->shadow_heads == t->half.shadow_heads, "heads in the shadow");
+	twin_check(t, t->half.trust < FRAME_TRUSTED || !figures_bytes(&t->half.shadow),
+		   "trusted, and in the shadow");
 }
 
 static inline int twin_step(struct twin *t)
@@ -124,7 +149,9 @@ static inline int twin_step(struct twin *t)
 	if (was.state == FRAME_HANDSHAKE)
 		t->handshake += was.avail - h->avail;
 	else if (was.state == FRAME_WALKING && !was.left && (step == FRAME_END || h->left))
-		t->heads += wire_head_size(t->stream + was.addr - was.head_n);
+		*(was.trust < FRAME_TRUSTED ? &t->shadow_heads : &t->heads) +=
+			wire_head_size(t->stream + was.addr - was.head_n);
+	twin_settle(t);
 	twin_ended(t, step);
 	return step;
 }
@@ -156,12 +183,14 @@ static inline void twin_place(struct twin *t, uint32_t n)
 	/* the first hit may be anywhere, and one byte alone is the stream's end */
 	t->moved += (uint64_t)n + (t->half.placed && hole > 1 ? (uint32_t)hole : 0);
 	frame_place(&t->half, t->position, n);
+	twin_settle(t);
 	t->position += n;
 	t->expected = t->position;
 }
 
 static inline void twin_balance(struct twin *t)
 {
+	twin_settle(t);
 	twin_check(t, twin_accounted(t) == t->moved, "bytes are missing, or counted twice");
 }
 
@@ -190,6 +219,17 @@ static inline void twin_blind(struct twin *t, uint32_t n)
 	twin_place(t, n);
 	twin_ended(t, frame_skip(&t->half, n));
 	twin_balance(t);
+}
+
+/* The connection ends. */
+static inline void twin_over(struct twin *t)
+{
+	bool trusted = t->half.trust >= FRAME_TRUSTED;
+
+	frame_over(&t->half);
+	twin_balance(t);
+	twin_check(t, !t->shadow_heads, "in the shadow for ever");
+	twin_check(t, trusted || t->half.trust || !twin_unfinished(&t->half), "not over");
 }
 
 /* n > 1 bytes of the stream move, and no hit tells. */

@@ -46,6 +46,22 @@ static void test_endings(void **state)
 	}
 }
 
+/* A close frame that came first may be believed only at the end. */
+static void test_earlier_close(void **state)
+{
+	struct watch *watch = *state;
+	struct event_websocket e = socket_of(watch, 1, ROLE_SERVER);
+
+	shake(watch, 1, ROLE_SERVER, AGREE);
+	socket_close_frame(&e, DIR_OUT, 1000);
+	socket_sweep(watch, &e);
+	e.close_first = 0;
+	socket_close_frame(&e, DIR_IN, 1001);
+	socket_over(watch, &e, CLOSER_LOCAL);
+	assert_int_equal(told_last(watch)->w.close_code, 1001);
+	assert_int_equal(told_last(watch)->w.initiator, INITIATOR_CLIENT);
+}
+
 /* Sockets that vanished. */
 static void test_gone(void **state)
 {
@@ -176,11 +192,8 @@ static void test_progress(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		WATCHED(test_endings),
-		WATCHED(test_gone),
-		WATCHED(test_absent),
-		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_progress),
+		WATCHED(test_endings), WATCHED(test_earlier_close), WATCHED(test_gone),
+		WATCHED(test_absent),  cmocka_unit_test(test_full), cmocka_unit_test(test_progress),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

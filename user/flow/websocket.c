@@ -139,7 +139,7 @@ static void entry_hear(struct websocket_entry *w, const struct event_websocket *
 	w->flags |= e->flags;
 	if (e->closer)
 		w->closer = e->closer;
-	if (!w->close_first && e->close_first) {
+	if (e->close_first) {
 		uint16_t code = e->close_code[(e->close_first - 1) & 1];
 
 		w->close_first = e->close_first;
