@@ -126,7 +126,17 @@ def start_prometheus(live, agent, interval="1s"):
         ],
         stderr=live.temp / "prometheus.err",
     )
-    return f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{port}"
+    until("Prometheus to be ready", lambda: answers(f"{url}/-/ready"), 30)
+    return url
+
+
+def answers(url):
+    try:
+        with urllib.request.urlopen(url, timeout=LIMIT) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, ConnectionError):
+        return False
 
 
 def query(url, expression):
