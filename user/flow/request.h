@@ -32,6 +32,18 @@ enum request_handshake { HANDSHAKE_NONE = 0, HANDSHAKE_ACCEPTED = 1, HANDSHAKE_R
  * latency: the request counts when its stream begins, and has its log line when that is over. */
 enum request_stream { STREAM_NONE = 0, STREAM_BEGUN = 1, STREAM_OPEN = 2, STREAM_OVER = 3 };
 
+/* Where a request's id is from: a header, the positions of TCP that both ends see, or here alone.
+ */
+enum request_id_source {
+	ID_FROM_NOWHERE = 0,
+	ID_FROM_HEADER = 1,
+	ID_FROM_TCP = 2,
+	ID_FROM_HERE = 3
+};
+
+/* How its parent is known. */
+enum request_parent { PARENT_NONE = 0, PARENT_HEADER = 1, PARENT_THREAD = 2 };
+
 struct request_addr {
 	uint16_t family; /* AF_INET, AF_INET6, AF_UNIX, 0 unknown */
 	uint16_t port;	 /* host order */
@@ -52,6 +64,8 @@ struct request {
 	uint16_t status;   /* 0: none was seen */
 	uint8_t handshake; /* enum request_handshake */
 	uint8_t stream;	   /* enum request_stream */
+	uint8_t id_source; /* enum request_id_source */
+	uint8_t parent;	   /* enum request_parent */
 	const struct proto *proto;
 	const struct owner *owner;
 	struct request_addr local, peer;
@@ -62,6 +76,7 @@ struct request {
 	uint64_t end;		/* last byte of the response */
 	uint64_t request_bytes; /* bodies, as they were on the wire; or REQUEST_SIZE_UNKNOWN */
 	uint64_t response_bytes;
+	uint64_t queued;       /* ns that its first byte waited to be read; 0: not known */
 	uint64_t stream_added; /* bytes of a stream's body since the sink was last told of it */
 
 	struct {

@@ -29,9 +29,17 @@ enum msg_id {
 	ID_REQUEST_ID,	   /* X-Request-ID */
 	ID_CORRELATION_ID, /* X-Correlation-ID */
 	ID_TRACEPARENT,	   /* W3C Trace Context */
-	ID_USER,	   /* the header that --user-id names; default X-User-ID */
-	ID_UPGRADE,	   /* "websocket", as it was written, if Upgrade names it */
-	ID_WEBSOCKET_KEY,  /* Sec-WebSocket-Key, -Accept, -Protocol; flow/handshake */
+	ID_B3,		   /* b3, and its form in several headers */
+	ID_B3_TRACE,
+	ID_B3_SPAN,
+	ID_UBER,	  /* uber-trace-id */
+	ID_DATADOG_TRACE, /* x-datadog-trace-id, -parent-id */
+	ID_DATADOG_PARENT,
+	ID_AMZN,	  /* x-amzn-trace-id */
+	ID_USER,	  /* X-User-ID */
+	ID_AUTHORIZATION, /* its value is looked at where it lies, and never kept */
+	ID_UPGRADE,	  /* "websocket", as it was written, if Upgrade names it */
+	ID_WEBSOCKET_KEY, /* Sec-WebSocket-Key, -Accept, -Protocol; flow/handshake */
 	ID_WEBSOCKET_ACCEPT,
 	ID_WEBSOCKET_PROTOCOL,
 	ID_COUNT,
