@@ -134,8 +134,23 @@ static void write_str(struct buf *b, const char *key, struct str value)
 static const char *const kind_names[] = {"request", "response", "interim"};
 static const char *const end_names[] = {"here", "length", "mark", "close"};
 static const char *const id_names[ID_COUNT] = {
-	"request_id", "correlation_id", "traceparent",	    "user_id",
-	"upgrade",    "websocket_key",	"websocket_accept", "websocket_protocol"};
+	[ID_REQUEST_ID] = "request_id",
+	[ID_CORRELATION_ID] = "correlation_id",
+	[ID_TRACEPARENT] = "traceparent",
+	[ID_B3] = "b3",
+	[ID_B3_TRACE] = "b3_trace",
+	[ID_B3_SPAN] = "b3_span",
+	[ID_UBER] = "uber",
+	[ID_DATADOG_TRACE] = "datadog_trace",
+	[ID_DATADOG_PARENT] = "datadog_parent",
+	[ID_AMZN] = "amzn",
+	[ID_USER] = "user_id",
+	[ID_AUTHORIZATION] = "authorization",
+	[ID_UPGRADE] = "upgrade",
+	[ID_WEBSOCKET_KEY] = "websocket_key",
+	[ID_WEBSOCKET_ACCEPT] = "websocket_accept",
+	[ID_WEBSOCKET_PROTOCOL] = "websocket_protocol",
+};
 
 /* The same text as in an `expect` file. */
 static void write_message(struct buf *b, const struct msg *m, int64_t consumed)
