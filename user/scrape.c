@@ -14,7 +14,7 @@
 #include "who/who.h"
 
 #define PROGRAMS_MAX 16
-#define TABLES_MAX   (METRICS_TABLES + FLOW_WEBSOCKET_TABLES + 3)
+#define TABLES_MAX   (FLOW_TABLES + METRICS_TABLES + 2)
 #define LOST_ROWS    (PROTO_COUNT * LOST_COUNT)
 
 static const char *const lost_reasons[LOST_COUNT] = {
@@ -82,11 +82,10 @@ static void programs(const struct scrape *s, struct selfstat *self, struct selfs
 
 static void tables(const struct scrape *s, struct selfstat *self, const struct table **rows)
 {
-	rows[0] = flow_table(s->flow);
-	rows[1] = who_table(s->who);
-	rows[2] = who_identities(s->who);
-	flow_websocket_tables(s->flow, rows + 3);
-	metrics_tables(s->metrics, rows + 3 + FLOW_WEBSOCKET_TABLES);
+	flow_tables(s->flow, rows);
+	rows[FLOW_TABLES] = who_table(s->who);
+	rows[FLOW_TABLES + 1] = who_identities(s->who);
+	metrics_tables(s->metrics, rows + FLOW_TABLES + 2);
 	self->tables = rows;
 	self->table_count = TABLES_MAX;
 }

@@ -13,7 +13,7 @@ TOOLS = ROOT / ".output/tests"
 LABELS = ("http_request_method", "http_response_status_code")
 TERMS = ("counted_total", "shed_total", "open", "lost_total")
 EPSILON = 1e-6  # of a sum, as it is printed
-ROLL_CALLS = 30  # seconds: some ends are known only by a roll call; until it is believed
+ROLL_CALLS = 45  # seconds: some ends are known only by two roll calls; until they are believed
 OTHERS = 64  # connections that other programs may have opened meanwhile
 
 

@@ -121,6 +121,13 @@ static inline const struct flow_stats *feed_stats(const struct feed *f)
 	return flow_stats(f->flow);
 }
 
+static inline void feed_roll_call(struct feed *f, uint64_t present, uint64_t before)
+{
+	flow_roll(f->flow);
+	flow_present(f->flow, present);
+	flow_absent(f->flow, before);
+}
+
 /* Of all transactions: seen, less what became of them; 0 once everything has been read. */
 static inline int64_t feed_missing(const struct feed *f)
 {

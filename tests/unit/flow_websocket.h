@@ -100,10 +100,10 @@ static inline void watch_start(struct watch *watch)
 
 static inline uint32_t watch_count(const struct watch *watch)
 {
-	const struct table *tables[FLOW_WEBSOCKET_TABLES];
+	const struct table *tables[FLOW_TABLES];
 
-	flow_websocket_tables(watch->feed.flow, tables);
-	return table_count(tables[0]);
+	flow_tables(watch->feed.flow, tables);
+	return table_count(tables[2]);
 }
 
 /* Nothing is left over. */

@@ -53,7 +53,7 @@ static void start(struct feed *f, struct link *l)
 	*l = link_open(f, 1, ROLE_SERVER);
 }
 
-/* A roll call: those that do not answer are gone, with what they had open. */
+/* Roll calls: those that do not answer twice are gone, with what they had open. */
 static void test_absent(void **state)
 {
 	struct link l, rest;
@@ -65,16 +65,44 @@ static void test_absent(void **state)
 	rest = link_open(&f, 2, ROLE_SERVER);
 	link_request(&f, &l, GET, 0);
 	link_request(&f, &rest, GET, 0);
-	flow_roll(f.flow);
-	flow_present(f.flow, rest.id);
-	flow_absent(f.flow, f.now + 1);
+	feed_roll_call(&f, rest.id, f.now + 1);
+	assert_int_equal(table_count(flow_table(f.flow)), 2);
+	feed_roll_call(&f, rest.id, f.now + 1);
 	assert_int_equal(table_count(flow_table(f.flow)), 1);
 	assert_int_equal(lost(&f, LOST_EVICTED), 1);
 	link_response(&f, &rest, OK);
 	assert_int_equal(f.counted, 1);
-	flow_roll(f.flow);
-	flow_absent(f.flow, f.now); /* heard of since: it may have come after the question */
+	for (int i = 0; i < 2; i++) /* heard of since: it may have come after the question */
+		feed_roll_call(&f, 0, f.now);
 	assert_int_equal(table_count(flow_table(f.flow)), 1);
+	feed_end(&f);
+}
+
+/* What it had open when it made room is open until it is answered, or closes. */
+static void test_open_before(void **state)
+{
+	struct link l;
+	struct feed f;
+
+	(void)state;
+	start(&f, &l);
+	link_request(&f, &l, GET, 0);
+	forget(&f);
+	assert_int_equal(lost(&f, LOST_EVICTED), 0);
+	assert_int_equal(feed_stats(&f)->open[PROTO_http1], 1);
+	link_response(&f, &l, OK);
+	assert_request(&f, 0, "GET", "/a", 200);
+	link_request(&f, &l, GET_B, 0);
+	forget(&f);
+	link_close(&f, &l);
+	assert_int_equal(f.counted, 2);
+	assert_request(&f, 1, "GET", "/b", 0);
+	link_request(&f, &l, GET, 0);
+	forget(&f);
+	for (int i = 0; i < 2; i++)
+		feed_roll_call(&f, 0, f.now + 1);
+	assert_int_equal(lost(&f, LOST_EVICTED), 1);
+	f.inexact = true; /* its close never comes */
 	feed_end(&f);
 }
 
@@ -163,9 +191,9 @@ static void test_homeless_before(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_absent),		cmocka_unit_test(test_counted_before),
-		cmocka_unit_test(test_shed_before),	cmocka_unit_test(test_unknown_before),
-		cmocka_unit_test(test_homeless_before),
+		cmocka_unit_test(test_absent),	       cmocka_unit_test(test_open_before),
+		cmocka_unit_test(test_counted_before), cmocka_unit_test(test_shed_before),
+		cmocka_unit_test(test_unknown_before), cmocka_unit_test(test_homeless_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

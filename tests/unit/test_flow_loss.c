@@ -236,14 +236,15 @@ static void test_evicted(void **state)
 		if (i == 3)
 			link_response(f, &l[i], "HTTP/1.1 2");
 	}
-	assert_int_equal(f->done, 3); /* 16 have room, and the first may have been anything */
+	assert_int_equal(f->done, 2); /* 16 have room, and the others are heard of again */
 	assert_int_equal(f->counted, 2);
-	assert_request(f, 1, "GET", "/a", 200);
-	assert_request(f, 2, "GET", "/a", 0);
-	assert_int_equal(lost_evicted(f), 1);
+	assert_request(f, 0, "GET", "/a", 200);
+	assert_request(f, 1, "GET", "/a", 0);
+	assert_int_equal(lost_evicted(f), 0);
 	for (unsigned i = 0; i < 20; i++)
 		link_close(f, &l[i]);
-	assert_int_equal(f->done, 19);
+	assert_int_equal(f->counted, 17); /* the first may have been anything, */
+	assert_int_equal(lost_evicted(f), 2); /* and there are 16 places for requests */
 	assert_int_equal(table_count(flow_table(f->flow)), 0);
 }
 
@@ -266,9 +267,12 @@ static void test_ageing(void **state)
 	flow_tick(f->flow);
 	flow_age(f->flow, f->now + STEP);
 	assert_int_equal(table_count(flow_table(f->flow)), 1);
-	assert_int_equal(lost_evicted(f), 1);
-	assert_int_equal(feed_stats(f)->open[PROTO_http1], 1);
+	assert_int_equal(lost_evicted(f), 0); /* an answer may come that is late */
+	assert_int_equal(feed_stats(f)->open[PROTO_http1], 2);
 	link_close(f, &busy);
+	for (int i = 0; i < 2; i++)
+		feed_roll_call(f, 0, f->now + 1);
+	assert_int_equal(lost_evicted(f), 1);
 }
 
 static void test_pieces_used_up(void **state)

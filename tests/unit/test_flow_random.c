@@ -29,7 +29,8 @@ struct model {
 	uint64_t seed;
 	unsigned loss; /* of 100 records */
 	bool pipelined;
-	bool tame; /* all heads whole, no close in the middle */
+	bool tame;     /* all heads whole, no close in the middle */
+	bool in_order; /* no answer comes before its request */
 	uint64_t asked;
 	uint64_t counted, shed, unread, aborted; /* aborted: by the kernel half */
 };
@@ -166,7 +167,8 @@ static void act(struct model *m, struct peer *p)
 		answer(m, p);
 	else if (p->more && draw(m, 2))
 		link_body(&m->feed, &p->link, STR("5\r\nxxxxx\r\n0\r\n\r\n"));
-	else if (p->link.role == ROLE_CLIENT && !p->more && !p->waiting && draw(m, 8) == 0)
+	else if (p->link.role == ROLE_CLIENT && !p->more && !p->waiting && !m->in_order &&
+		 draw(m, 8) == 0)
 		answer_early(m, p);
 	else
 		ask(m, p);
@@ -286,15 +288,16 @@ static void test_pipelined_and_lost(void **state)
 }
 
 /*
- * Too little room for everything. What was forgotten is lost, and some of it is answered later and
- * counted all the same: it is in the sum twice, but nothing is missing.
+ * Too little room for everything. What had to make room is counted when it is heard of again, and
+ * what had no room at all is lost. (Where an answer comes before its request and neither has room,
+ * nobody counts it.)
  */
 static void test_no_room(void **state)
 {
 	static struct model m;
 
 	(void)state;
-	m = (struct model){.seed = 30, .loss = 20};
+	m = (struct model){.seed = 30, .loss = 20, .in_order = true};
 	feed_start(&m.feed, LINKS / 2, LINKS / 4);
 	m.feed.inexact = true;
 	for (unsigned i = 0; i < STEPS; i++)
@@ -303,8 +306,8 @@ static void test_no_room(void **state)
 		if (m.peers[i].open)
 			leave(&m, &m.peers[i]);
 	feed_orphans(&m.feed);
-	assert_in_range(-feed_missing(&m.feed), 0,
-			feed_stats(&m.feed)->lost[PROTO_http1][LOST_EVICTED]);
+	assert_int_equal(feed_missing(&m.feed), 0);
+	assert_true(feed_stats(&m.feed)->lost[PROTO_http1][LOST_EVICTED]);
 	feed_end(&m.feed);
 }
 

@@ -258,9 +258,9 @@ static void test_missing(void **state)
 
 	link_body(f, &gone, STR(EVENT));
 	flow_tick(f->flow);
-	flow_roll(f->flow);
-	flow_present(f->flow, here.id);
-	flow_absent(f->flow, f->now + 1);
+	feed_roll_call(f, here.id, f->now + 1);
+	assert_int_equal(f->streams_open, 2);
+	feed_roll_call(f, here.id, f->now + 1);
 	assert_int_equal(f->streams_open, 1);
 	assert_int_equal(seen(f, 0)->conn, gone.id);
 	assert_int_equal(seen(f, 0)->end, gone.response_time);

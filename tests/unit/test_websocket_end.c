@@ -134,7 +134,6 @@ static void test_full(void **state)
 static void test_absent(void **state)
 {
 	struct watch *watch = *state;
-	struct flow *flow = watch->feed.flow;
 	struct event_websocket e[3];
 
 	for (unsigned i = 0; i < 3; i++) {
@@ -142,15 +141,14 @@ static void test_absent(void **state)
 		e[i].flags = WEBSOCKET_RESUMED;
 		socket_sweep(watch, &e[i]);
 	}
-	flow_roll(flow);
-	flow_present(flow, 1);
-	flow_absent(flow, e[2].opened);
+	feed_roll_call(&watch->feed, 1, e[2].opened);
+	assert_int_equal(watch->closed, 0);
+	feed_roll_call(&watch->feed, 1, e[2].opened);
 	assert_int_equal(watch->closed, 1);
 	assert_int_equal(told_last(watch)->w.conn, 0);
 	assert_int_equal(told_last(watch)->w.close_code, 1006);
-	flow_roll(flow);
-	flow_present(flow, 2);
-	flow_absent(flow, e[2].opened + 1);
+	feed_roll_call(&watch->feed, 2, e[2].opened + 1);
+	feed_roll_call(&watch->feed, 2, e[2].opened + 1);
 	assert_int_equal(watch->closed, 2);
 	assert_int_equal(told_last(watch)->w.conn, 1);
 	socket_over(watch, &e[2], CLOSER_PEER);

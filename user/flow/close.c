@@ -4,8 +4,7 @@
  * for from what the close says. If the kernel half could not send the close at its time
  * (CLOSE_SHED), it has counted what was open, and that is only let go of here.
  *
- * The invariant: whatever began on the connection is counted by one side, or lost by name. A
- * connection that is forgotten before its end loses what it had open.
+ * The invariant: whatever began on the connection is counted by one side, or lost by name.
  */
 #include "flow/conn.h"
 #include "proto/rows.h"
@@ -65,13 +64,16 @@ static void close_shed(struct flow *f, struct conn *c, const struct event_close 
  * requests were pipelined and some records are missing, what is left of that sum cannot be told
  * apart any more; where there was no room for a request, it is what had no response later.
  */
-static void close_balance(struct flow *f, struct conn *c, const struct event_close *e)
+static void close_balance(struct flow *f, struct conn *c, const struct event_close *e,
+			  uint32_t waited)
 {
 	uint32_t refuted = e->flags & CLOSE_TENTATIVE ? e->held : 0;
 	int32_t rest = (int32_t)(e->begun - e->counted - refuted) + c->balance;
 
-	if (c->partial)
+	if (c->partial && (!c->homeless || c->pipelined || e->flags & CLOSE_SHED))
 		return;
+	if (c->partial) /* just what is open now: of that some had a place, some had no record */
+		rest = (int32_t)(e->requests - e->responses - e->held - waited);
 	if (rest > 0 && c->pipelined)
 		conn_lost(f, c, LOST_UNREAD, (uint32_t)rest);
 	else if (rest > 0 && c->homeless)
@@ -102,10 +104,20 @@ static void close_answer(const struct conn *c, struct exchange *x, const struct 
 		x->request.error = REQUEST_ABORTED;
 }
 
+static uint32_t queue_length(const struct conn *c)
+{
+	uint32_t n = 0;
+
+	for (const struct exchange *x = c->first; x; x = x->next)
+		n++;
+	return n;
+}
+
 void close_take(struct flow *f, struct conn *c, const struct event_close *e)
 {
 	bool unseen = e->closer == CLOSER_UNSEEN;
 	struct exchange *x = c->answering;
+	uint32_t waited;
 
 	if (x && e->responses == x->response_txn) {
 		match_progress(f, c, e->response_time, e->response_bytes, e->tail);
@@ -114,6 +126,7 @@ void close_take(struct flow *f, struct conn *c, const struct event_close *e)
 	}
 	match_finish(f, c);
 	match_answered(f, c, &(struct answered){e->responses, e->dropped, e->unknown, true});
+	waited = queue_length(c);
 	if (e->flags & CLOSE_SHED)
 		close_shed(f, c, e);
 	close_untold(f, c, e);
@@ -129,17 +142,16 @@ void close_take(struct flow *f, struct conn *c, const struct event_close *e)
 		exchange_end(f, c, x, !unread && !x->refused);
 	}
 	match_early_drop(f, c);
-	close_balance(f, c, e);
+	close_balance(f, c, e, waited);
 }
 
 void close_forget(struct flow *f, struct conn *c)
 {
 	struct exchange *x;
 
-	match_finish(f, c);
+	match_early_drop(f, c);
 	while ((x = queue_pop(c))) {
 		conn_lost(f, c, LOST_EVICTED, x->begun);
 		exchange_end(f, c, x, false);
 	}
-	match_early_drop(f, c);
 }

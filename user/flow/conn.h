@@ -96,11 +96,12 @@ struct flow {
 	struct flow_options options;
 	struct flow_stats stats;
 	struct table *conns;
+	struct table *forgotten; /* struct conn, too: with requests that are open */
 	struct conn *waiting;
 	struct exchange *exchanges, *free_exchanges;
 	uint32_t exchanges_used, pieces_used;
-	bool forgotten; /* some connection was, before its end */
-	uint32_t roll;	/* number of the last roll call */
+	bool forgot;   /* some connection, before its end */
+	uint32_t roll; /* number of the last roll call */
 	char *pieces;
 	struct piece *free_pieces;
 	struct websockets *websockets;
@@ -128,6 +129,14 @@ void exchange_end(struct flow *f, struct conn *c, struct exchange *x, bool count
 /* The kernel half counts it. */
 void exchange_drop(struct flow *f, struct conn *c, struct exchange *x);
 struct exchange *queue_pop(struct conn *c); /* the oldest without a response; NULL: none */
+
+/* forgotten.c */
+int forgotten_init(struct flow *f); /* 0, or -1: no memory */
+/* Its open requests wait aside; *c is to be removed, with nothing in pieces and no response under
+ * way. */
+void forgotten_keep(struct flow *f, const struct conn *c);
+/* Fills *c by its id with what was kept; false if nothing was. */
+bool forgotten_restore(struct flow *f, struct conn *c);
 
 /* stream.c: takes bytes of heads, in pieces or whole, and hands messages to match.c */
 void stream_request(struct flow *f, struct conn *c, const struct event_data *e, struct str bytes);
@@ -193,6 +202,7 @@ enum request_handshake handshake_judge(const struct exchange *x, const struct ha
 struct websockets;
 struct websockets *websockets_new(const struct flow_options *options); /* NULL: no memory */
 void websockets_free(struct websockets *s);			       /* NULL-safe */
+void websockets_tables(const struct websockets *s, const struct table *tables[2]);
 /* A 101 agreed on a subprotocol; its request may still be to come. */
 void websocket_protocol(struct flow *f, uint64_t conn, uint64_t time, struct str protocol);
 /* A 101 that speaks of a WebSocket is answered to r: r->handshake says whether it is one. */
@@ -201,8 +211,15 @@ void websocket_handshake(struct flow *f, const struct request *r);
 void websockets_present(struct flow *f, uint64_t conn);
 void websockets_absent(struct flow *f, uint64_t before);
 
+/* Did a connection miss the last roll call and the one before? One may be missed by chance: a
+ * socket can slip by while others leave their place before it. */
+static inline bool roll_missed(const struct flow *f, uint32_t present)
+{
+	return f->roll - present >= 2;
+}
+
 /* close.c */
 void close_take(struct flow *f, struct conn *c, const struct event_close *e);
-void close_forget(struct flow *f, struct conn *c); /* evicted: what is open is lost */
+void close_forget(struct flow *f, struct conn *c); /* what is open is lost */
 
 #endif

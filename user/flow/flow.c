@@ -13,19 +13,21 @@
 
 #define CLIENTS_MAX 4096 /* of WebSocket servers, that lost a connection of late */
 
-static void conn_forget(struct flow *f, struct conn *c)
+/* As much as can be known without what is still to come. */
+static void conn_settle(struct flow *f, struct conn *c)
 {
 	stream_cut(f, c, MESSAGE_REQUEST);
 	stream_cut(f, c, MESSAGE_RESPONSE);
-	close_forget(f, c);
+	match_finish(f, c);
 }
 
 static void conn_evicted(void *ctx, void *entry)
 {
 	struct flow *f = ctx;
 
-	f->forgotten = true;
-	conn_forget(f, entry);
+	f->forgot = true;
+	conn_settle(f, entry);
+	forgotten_keep(f, entry);
 }
 
 struct flow *flow_new(const struct flow_options *options)
@@ -45,7 +47,7 @@ struct flow *flow_new(const struct flow_options *options)
 	});
 	f->websockets = websockets_new(options);
 	f->reconnects = reconnects_new(CLIENTS_MAX, options->reconnect_window_ns);
-	if (!f->conns || !f->websockets || !f->reconnects || pool_init(f)) {
+	if (!f->conns || !f->websockets || !f->reconnects || forgotten_init(f) || pool_init(f)) {
 		flow_free(f);
 		return NULL;
 	}
@@ -57,6 +59,7 @@ void flow_free(struct flow *f)
 	if (!f)
 		return;
 	table_free(f->conns);
+	table_free(f->forgotten);
 	websockets_free(f->websockets);
 	reconnects_free(f->reconnects);
 	pool_free(f);
@@ -69,10 +72,15 @@ static void conn_touch(struct flow *f, struct conn *c, uint64_t time)
 	table_touch(f->conns, c);
 }
 
+/* NULL if nothing is known of it. */
 static struct conn *conn_find(struct flow *f, const struct event_head *head)
 {
 	struct conn *c = table_find(f->conns, &head->conn);
 
+	if (!c && table_find(f->forgotten, &head->conn)) {
+		c = table_add(f->conns, &head->conn);
+		forgotten_restore(f, c);
+	}
 	if (c)
 		conn_touch(f, c, head->time);
 	return c;
@@ -88,6 +96,7 @@ static struct conn *conn_get(struct flow *f, const struct event_head *head, uint
 	if (!c)
 		return NULL;
 	c->touched = head->time;
+	c->present = f->roll;
 	c->last = &c->first;
 	c->role = head->role;
 	c->protocol = protocol;
@@ -118,7 +127,7 @@ static void conn_hear(const struct flow *f, struct conn *c, const struct event_d
 	if (c->heard)
 		return;
 	c->heard = true;
-	c->partial = f->forgotten && (e->txn > 1 || e->message == MESSAGE_RESPONSE);
+	c->partial = f->forgot && (e->txn > 1 || e->message == MESSAGE_RESPONSE);
 }
 
 void flow_data(struct flow *f, const struct event_data *e, struct str bytes)
@@ -150,8 +159,8 @@ void flow_end(struct flow *f, const struct event_end *e)
 
 void flow_close(struct flow *f, const struct event_close *e)
 {
-	struct conn *c =
-		flow_close_owes(e) ? conn_get(f, &e->head, e->protocol) : conn_find(f, &e->head);
+	bool owes = flow_close_owes(e);
+	struct conn *c = owes ? conn_get(f, &e->head, e->protocol) : conn_find(f, &e->head);
 
 	if (!c)
 		return;
@@ -191,26 +200,40 @@ void flow_roll(struct flow *f)
 	f->roll++;
 }
 
+static struct conn *conn_known(const struct flow *f, uint64_t id)
+{
+	struct conn *c = table_find(f->conns, &id);
+
+	return c ? c : table_find(f->forgotten, &id);
+}
+
 void flow_present(struct flow *f, uint64_t conn)
 {
-	struct conn *c = table_find(f->conns, &conn);
+	struct conn *c = conn_known(f, conn);
 
 	if (c)
 		c->present = f->roll;
 	websockets_present(f, conn);
 }
 
-void flow_absent(struct flow *f, uint64_t before)
+static void absent_forget(struct flow *f, struct table *conns, uint64_t before)
 {
-	struct conn *c = table_oldest(f->conns), *next;
+	struct conn *c = table_oldest(conns), *next;
 
 	for (; c && c->touched < before; c = next) {
-		next = table_next(f->conns, c);
-		if (c->present == f->roll)
+		next = table_next(conns, c);
+		if (!roll_missed(f, c->present))
 			continue;
-		conn_forget(f, c);
-		table_remove(f->conns, c);
+		conn_settle(f, c);
+		close_forget(f, c);
+		table_remove(conns, c);
 	}
+}
+
+void flow_absent(struct flow *f, uint64_t before)
+{
+	absent_forget(f, f->conns, before);
+	absent_forget(f, f->forgotten, before);
 	websockets_absent(f, before);
 }
 
@@ -222,4 +245,12 @@ const struct flow_stats *flow_stats(const struct flow *f)
 const struct table *flow_table(const struct flow *f)
 {
 	return f->conns;
+}
+
+void flow_tables(const struct flow *f, const struct table **tables)
+{
+	tables[0] = f->conns;
+	tables[1] = f->forgotten;
+	websockets_tables(f->websockets, tables + 2);
+	tables[4] = reconnects_table(f->reconnects);
 }

@@ -79,8 +79,8 @@ void flow_age(struct flow *f, uint64_t now);
 
 /*
  * Roll call: flow_roll(), then flow_present() for each connection that still has its socket, then
- * (when all records from before it have been taken) flow_absent(): those that did not answer and
- * were last heard of before `before` are gone.
+ * (when all records from before it have been taken) flow_absent(): those that did not answer twice
+ * in turn and were last heard of before `before` are gone.
  */
 void flow_roll(struct flow *f);
 void flow_present(struct flow *f, uint64_t conn);
@@ -94,9 +94,9 @@ void flow_websocket_gone(struct flow *f, uint64_t conn, uint64_t time);
 void flow_websockets(struct flow *f, uint64_t now);
 
 const struct flow_stats *flow_stats(const struct flow *f);
-const struct table *flow_table(const struct flow *f); /* connections, for sonde_table_* */
-#define FLOW_WEBSOCKET_TABLES 3
-void flow_websocket_tables(const struct flow *f, const struct table **tables); /* likewise */
+const struct table *flow_table(const struct flow *f); /* connections */
+#define FLOW_TABLES 5
+void flow_tables(const struct flow *f, const struct table **tables); /* all, for sonde_table_* */
 
 /* The template of a path, pure: numbers, UUIDs and long hex become {id}. Writes at most size bytes;
  * returns the length. */

@@ -86,8 +86,9 @@ static void wait_stop(struct websocket_entry *w)
 }
 
 /* NULL if it was closed before, or there is no room. */
-static struct websocket_entry *entry_get(struct websockets *s, uint64_t conn, uint64_t time)
+static struct websocket_entry *entry_get(struct flow *f, uint64_t conn, uint64_t time)
 {
+	struct websockets *s = f->websockets;
 	struct websocket_entry *w = table_find(s->open, &conn);
 
 	if (w)
@@ -98,6 +99,7 @@ static struct websocket_entry *entry_get(struct websockets *s, uint64_t conn, ui
 	if (!w)
 		return NULL;
 	w->marked = w->opened = time;
+	w->present = f->roll;
 	wait_start(s, w);
 	return w;
 }
@@ -202,7 +204,7 @@ void flow_websocket(struct flow *f, const struct event_websocket *e)
 		struct websocket_entry alone = {.conn = e->head.conn};
 
 		event_take(f, &alone, e);
-	} else if (w || (w = entry_get(s, e->head.conn, e->head.time))) {
+	} else if (w || (w = entry_get(f, e->head.conn, e->head.time))) {
 		event_take(f, w, e);
 	}
 	if (!(e->flags & WEBSOCKET_OVER))
@@ -214,7 +216,7 @@ void flow_websocket(struct flow *f, const struct event_websocket *e)
 
 void websocket_protocol(struct flow *f, uint64_t conn, uint64_t time, struct str protocol)
 {
-	struct websocket_entry *w = entry_get(f->websockets, conn, time);
+	struct websocket_entry *w = entry_get(f, conn, time);
 
 	if (w)
 		request_set(w, protocol, protocol);
@@ -238,7 +240,7 @@ static void handshake_take(struct websocket_entry *w, const struct request *r)
 
 void websocket_handshake(struct flow *f, const struct request *r)
 {
-	struct websocket_entry *w = entry_get(f->websockets, r->conn, r->end);
+	struct websocket_entry *w = entry_get(f, r->conn, r->end);
 	struct websocket_counts added = {0};
 
 	if (!w)
@@ -290,7 +292,7 @@ void websockets_absent(struct flow *f, uint64_t before)
 
 	for (struct websocket_entry *w = table_oldest(open), *next; w; w = next) {
 		next = table_next(open, w);
-		if (w->heard && w->present != f->roll && w->opened < before)
+		if (w->heard && roll_missed(f, w->present) && w->opened < before)
 			flow_websocket_gone(f, w->conn, before);
 	}
 }
@@ -326,9 +328,8 @@ void flow_websockets(struct flow *f, uint64_t now)
 	}
 }
 
-void flow_websocket_tables(const struct flow *f, const struct table **tables)
+void websockets_tables(const struct websockets *s, const struct table *tables[2])
 {
-	tables[0] = f->websockets->open;
-	tables[1] = f->websockets->closed;
-	tables[2] = reconnects_table(f->reconnects);
+	tables[0] = s->open;
+	tables[1] = s->closed;
 }
