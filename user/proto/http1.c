@@ -231,4 +231,5 @@ const struct proto proto_http1 = {
 	.guess = http1_guess,
 	.parse = http1_parse,
 	.ends = http1_ends,
+	.field = http1_named,
 };

@@ -37,6 +37,9 @@ int http1_status_line(struct str line, bool whole, struct msg *msg);
 /* Reads fields up to the empty line, or as far as they are complete. 0 or HTTP1_NOT_OURS. */
 int http1_fields(enum msg_kind kind, struct http1_head *h, struct msg *msg);
 
+/* See struct proto: field. */
+struct str http1_named(struct str head, struct str name);
+
 struct str http1_host_of(struct str authority); /* without port and brackets; absent if empty */
 
 #endif

@@ -36,6 +36,7 @@ static const struct http1_header headers[][SAME_LENGTH] = {
 	[9] = {{"x-user-id", HEADER_ID, ID_USER}},
 	[11] = {{"traceparent", HEADER_ID, ID_TRACEPARENT}},
 	[12] = {{"x-request-id", HEADER_ID, ID_REQUEST_ID}, {"content-type", HEADER_TYPE, 0}},
+	[13] = {{"authorization", HEADER_ID, ID_AUTHORIZATION}},
 	[14] = {{"content-length", HEADER_LENGTH, 0}},
 	[16] = {{"x-correlation-id", HEADER_ID, ID_CORRELATION_ID}},
 	[17] = {{"transfer-encoding", HEADER_TRANSFER, 0},

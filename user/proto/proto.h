@@ -95,6 +95,11 @@ struct proto {
 	/* With MSG_END_MARK: are these the last bytes of a message? tail: up to 8, most recent
 	 * last. 0 no, 1 maybe, 2 sure */
 	int (*ends)(struct str tail);
+	/*
+	 * The value of a header in a head that parse() has taken, whole or cut; absent if it is not
+	 * there, empty, or spread over lines. Names have no case; of several fields, the first.
+	 */
+	struct str (*field)(struct str head, struct str name);
 };
 
 #endif

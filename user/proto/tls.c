@@ -36,6 +36,13 @@ static int tls_ends(struct str tail)
 	return 0;
 }
 
+static struct str tls_field(struct str head, struct str name)
+{
+	(void)head;
+	(void)name;
+	return (struct str){NULL, 0};
+}
+
 const struct proto proto_tls = {
 	.name = "tls",
 	.logger = "sonde.tls",
@@ -45,4 +52,5 @@ const struct proto proto_tls = {
 	.guess = tls_guess,
 	.parse = tls_parse,
 	.ends = tls_ends,
+	.field = tls_field,
 };
