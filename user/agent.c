@@ -208,6 +208,10 @@ static int make_rooms(struct agent *a, const struct options *o)
 				    .capture_bytes = o->capture_bytes,
 				    .reconnect_window_ns = o->websocket_reconnect_ns,
 				    .progress_ns = o->websocket_progress_ns};
+	struct metrics_options metrics = {.series_max = o->series_max,
+					  .routes_max = o->routes_max,
+					  .no_active = o->detail != DETAIL_FULL,
+					  .clock = &a->clock};
 	struct scrape *s = &a->scrape;
 
 	clock_sync(&a->clock);
@@ -215,9 +219,8 @@ static int make_rooms(struct agent *a, const struct options *o)
 	s->ring_bytes = o->ring_size;
 	a->series_ttl_ns = o->series_ttl_ns;
 	s->probe_times = o->bpf_stats;
-	s->metrics = metrics_new(&(struct metrics_options){.series_max = o->series_max,
-							   .routes_max = o->routes_max,
-							   .no_active = o->detail != DETAIL_FULL});
+	pipeline_metrics(s, &metrics);
+	s->metrics = metrics_new(&metrics);
 	s->who = who_new(&(struct who_options){.services = o->services,
 					       .service_count = o->service_count,
 					       .process_max = PROCESSES_MAX,

@@ -129,6 +129,17 @@ struct intake_handlers pipeline_intake(struct scrape *s)
 					.ctx = s};
 }
 
+static bool line_is_kept(void *ctx, const struct request *r)
+{
+	return jsonlog_keeps(((struct scrape *)ctx)->jsonlog, r);
+}
+
+void pipeline_metrics(struct scrape *s, struct metrics_options *o)
+{
+	o->is_kept = line_is_kept;
+	o->ctx = s;
+}
+
 void pipeline_flow(struct scrape *s, struct flow_options *o)
 {
 	o->begun = request_begun;

@@ -8,8 +8,12 @@
 #include "kern/kern.h"
 #include "scrape.h"
 
+struct metrics_options;
+
 /* Where records go. s is borrowed, and its rooms may be made later. */
 struct intake_handlers pipeline_intake(struct scrape *s);
+/* Which traces can be looked up. */
+void pipeline_metrics(struct scrape *s, struct metrics_options *o);
 /* Where flow/ tells what it has found: fills its functions in. */
 void pipeline_flow(struct scrape *s, struct flow_options *o);
 

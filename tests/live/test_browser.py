@@ -15,8 +15,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from prometheus import Prometheus
 from sonde_test import HERE, LIMIT, PYTHON, Failure, need, same, until
-from test_endpoint import start_prometheus
 from test_websocket_ends import steady
 from websocket_peers import Peer, SIZES, check_lines_of, killed, mirrored, python_peer
 from websocket_peers import settle, url_of
@@ -104,7 +104,7 @@ class Dashboard:
 
     def __init__(self, live, agent):
         need("prometheus")
-        self.url = start_prometheus(live, agent, "500ms")
+        self.url = Prometheus(live, agent, interval="500ms").url
         self.expect("a scrape", f'up{{instance="127.0.0.1:{agent.port}"}}', {(): 1.0})
 
     def ask(self, expression, *by):

@@ -2,14 +2,13 @@
 """The endpoint: formats, compression, health, refusals, and a real Prometheus that scrapes it."""
 
 import gzip
-import json
 import subprocess
 import urllib.error
-import urllib.parse
 import urllib.request
 
 import promtext
-from sonde_test import LIMIT, check, free_port, need, same, tally, until
+from prometheus import Prometheus
+from sonde_test import LIMIT, check, need, same, tally, until
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
@@ -108,56 +107,14 @@ def test_promtool(live):
     agent.stop()
 
 
-def start_prometheus(live, agent, interval="1s"):
-    port = free_port()
-    config = live.temp / "prometheus.yml"
-    config.write_text(
-        f"global: {{scrape_interval: {interval}}}\n"
-        "scrape_configs:\n"
-        "- job_name: sonde\n"
-        f"  static_configs: [{{targets: ['127.0.0.1:{agent.port}']}}]\n"
-    )
-    live.start(
-        [
-            "prometheus",
-            f"--config.file={config}",
-            f"--storage.tsdb.path={live.temp}/tsdb",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ],
-        stderr=live.temp / "prometheus.err",
-    )
-    url = f"http://127.0.0.1:{port}"
-    until("Prometheus to be ready", lambda: answers(f"{url}/-/ready"), 30)
-    return url
-
-
-def answers(url):
-    try:
-        with urllib.request.urlopen(url, timeout=LIMIT) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, ConnectionError):
-        return False
-
-
-def query(url, expression):
-    """The value of an instant query, or None."""
-    try:
-        path = "/api/v1/query?" + urllib.parse.urlencode({"query": expression})
-        with urllib.request.urlopen(url + path, timeout=LIMIT) as answer:
-            result = json.load(answer)["data"]["result"]
-    except (urllib.error.URLError, ConnectionError):
-        return None
-    return result[0]["value"][1] if result else None
-
-
 def test_prometheus(live):
     need("prometheus")
     agent = with_traffic(live, 23)
-    url = start_prometheus(live, agent)
+    prometheus = Prometheus(live, agent)
     selector = f'{{service="{live.word}",http_route="{live.prefix}/{{id}}"}}'
     count = f"sum(http_server_request_duration_seconds_count{selector})"
-    same("count", until("a scrape", lambda: query(url, count), 30), "23")
-    same("up", query(url, 'up{job="sonde"}'), "1")
+    same("count", until("a scrape", lambda: prometheus.query(count), 30), "23")
+    same("up", prometheus.query('up{job="sonde"}'), "1")
     quantile = f"histogram_quantile(0.5, http_server_request_duration_seconds_bucket{selector})"
-    check(0 < float(query(url, quantile)) < 10, "no median")
+    check(0 < float(prometheus.query(quantile)) < 10, "no median")
     agent.stop()

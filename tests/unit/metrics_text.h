@@ -44,16 +44,21 @@ static inline struct request make(const struct owner *owner, const char *op, con
 	return r;
 }
 
-static inline char *text_of(const struct metrics *m)
+static inline char *text_as(const struct metrics *m, enum prom_format format)
 {
 	struct buf b;
-	struct prom p = {&b, PROM_TEXT};
+	struct prom p = {&b, format};
 
 	buf_init_growing(&b, 64 << 20);
 	metrics_write(m, &p);
 	buf_char(&b, '\0');
 	assert_false(b.full);
 	return b.p;
+}
+
+static inline char *text_of(const struct metrics *m)
+{
+	return text_as(m, PROM_TEXT);
 }
 
 static inline void assert_line(const struct metrics *m, const char *line)

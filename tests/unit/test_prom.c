@@ -95,6 +95,8 @@ static void test_double(void **state)
 
 static const double bounds[] = {0.0001, 0.5, 1, 10};
 static const uint64_t counts[] = {1, 0, 2, 0, 4};
+static const struct prom_buckets buckets = {
+	.bounds = bounds, .bound_count = 4, .counts = counts, .sum = 50.5};
 
 static void test_histogram_text(void **state)
 {
@@ -102,7 +104,7 @@ static void test_histogram_text(void **state)
 	struct prom p = start(PROM_TEXT);
 
 	(void)state;
-	prom_histogram(&p, &histogram, labels, 1, bounds, 4, counts, 50.5);
+	prom_histogram(&p, &histogram, labels, 1, &buckets);
 	expect("took_seconds_bucket{service=\"a\\\"b\",le=\"0.0001\"} 1\n"
 	       "took_seconds_bucket{service=\"a\\\"b\",le=\"0.5\"} 1\n"
 	       "took_seconds_bucket{service=\"a\\\"b\",le=\"1\"} 3\n"
@@ -117,14 +119,44 @@ static void test_histogram_openmetrics(void **state)
 	struct prom p = start(PROM_OPENMETRICS);
 
 	(void)state;
-	prom_histogram(&p, &histogram, NULL, 0, bounds, 4, counts, 0);
+	prom_histogram(&p, &histogram, NULL, 0, &buckets);
 	expect("took_seconds_bucket{le=\"0.0001\"} 1\n"
 	       "took_seconds_bucket{le=\"0.5\"} 1\n"
 	       "took_seconds_bucket{le=\"1.0\"} 3\n"
 	       "took_seconds_bucket{le=\"10.0\"} 3\n"
 	       "took_seconds_bucket{le=\"+Inf\"} 7\n"
-	       "took_seconds_sum 0\n"
+	       "took_seconds_sum 50.5\n"
 	       "took_seconds_count 7\n");
+}
+
+static const struct prom_exemplar exemplars[] = {
+	{STR("4bf92f3577b34da6a3ce929d0e0e4736"), 0.0001, 1795300000123},
+	{{NULL, 0}, 0, 0},
+	{STR("a\"b"), 0.75, 0},
+	{{NULL, 0}, 0, 0},
+	{STR("c"), 11, 1795300001000},
+};
+
+static void test_exemplars(void **state)
+{
+	struct prom_buckets with = buckets;
+	struct prom p = start(PROM_OPENMETRICS);
+
+	(void)state;
+	with.exemplars = exemplars;
+	prom_histogram(&p, &histogram, NULL, 0, &with);
+	expect("took_seconds_bucket{le=\"0.0001\"} 1 # "
+	       "{trace_id=\"4bf92f3577b34da6a3ce929d0e0e4736\"}"
+	       " 0.0001 1795300000.123\n"
+	       "took_seconds_bucket{le=\"0.5\"} 1\n"
+	       "took_seconds_bucket{le=\"1.0\"} 3 # {trace_id=\"a\\\"b\"} 0.75\n"
+	       "took_seconds_bucket{le=\"10.0\"} 3\n"
+	       "took_seconds_bucket{le=\"+Inf\"} 7 # {trace_id=\"c\"} 11 1795300001\n"
+	       "took_seconds_sum 50.5\n"
+	       "took_seconds_count 7\n");
+	p = start(PROM_TEXT);
+	prom_histogram(&p, &histogram, NULL, 0, &with);
+	assert_null(memchr(memory, '#', out.n));
 }
 
 static void test_labels_too_long(void **state)
@@ -136,7 +168,7 @@ static void test_labels_too_long(void **state)
 	(void)state;
 	memset(text, 'x', sizeof(text));
 	p = start(PROM_TEXT);
-	prom_histogram(&p, &histogram, &label, 1, bounds, 4, counts, 0);
+	prom_histogram(&p, &histogram, &label, 1, &buckets);
 	assert_true(out.full);
 }
 
@@ -159,6 +191,7 @@ int main(void)
 		cmocka_unit_test(test_double),
 		cmocka_unit_test(test_histogram_text),
 		cmocka_unit_test(test_histogram_openmetrics),
+		cmocka_unit_test(test_exemplars),
 		cmocka_unit_test(test_labels_too_long),
 		cmocka_unit_test(test_content_types),
 	};

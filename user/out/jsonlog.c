@@ -164,7 +164,7 @@ void jsonlog_write(struct jsonlog *j, const struct request *r)
 {
 	struct buf b;
 
-	if (j->options.sample < JSONLOG_SAMPLE_ALL && !is_kept(&j->options, r)) {
+	if (!jsonlog_keeps(j, r)) {
 		j->suppressed++;
 		return;
 	}
@@ -185,6 +185,11 @@ void jsonlog_websocket(struct jsonlog *j, enum websocket_event what, const struc
 		jsonlog_format_websocket(&b, what, w, clock_monotonic(), j->options.clock,
 					 j->options.node);
 	end_line(j, &b);
+}
+
+bool jsonlog_keeps(const struct jsonlog *j, const struct request *r)
+{
+	return j->options.sample >= JSONLOG_SAMPLE_ALL || is_kept(&j->options, r);
 }
 
 int jsonlog_flush(struct jsonlog *j)

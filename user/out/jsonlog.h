@@ -9,6 +9,8 @@
 #ifndef SONDE_JSONLOG_H
 #define SONDE_JSONLOG_H
 
+#include <stdbool.h>
+
 #include "flow/websocket.h"
 
 struct jsonlog;
@@ -31,6 +33,8 @@ struct jsonlog *jsonlog_new(const struct jsonlog_options *options); /* NULL with
 void jsonlog_free(struct jsonlog *j);				    /* NULL-safe; does not flush */
 
 void jsonlog_write(struct jsonlog *j, const struct request *r);
+/* Will it have a line, or does the sample leave it out? */
+bool jsonlog_keeps(const struct jsonlog *j, const struct request *r);
 /* A line at its opening, its progress and its end, whatever the sample; w->owner is set. */
 void jsonlog_websocket(struct jsonlog *j, enum websocket_event what, const struct websocket *w);
 /* Writes what waits. 0, -EAGAIN while the reader is slow, another -errno once if stdout is gone

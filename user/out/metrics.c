@@ -46,9 +46,10 @@ static bool make_tables(struct metrics *m)
 				  sizeof(struct identity));
 	m->series = new_table("metrics_series", SERIES_TOTAL, sizeof(struct series_key),
 			      sizeof(struct series));
+	m->exemplars = exemplars_new();
 	m->constants = words_new("metrics_constants", CONSTANT_WORDS, 0);
 	m->words = words_new("metrics_words", WORDS_TOTAL, CONSTANT_WORDS);
-	return m->owners && m->identities && m->series && m->constants && m->words;
+	return m->owners && m->identities && m->series && m->exemplars && m->constants && m->words;
 }
 
 static struct series *series_add(struct metrics *m, struct identity *i,
@@ -60,6 +61,7 @@ static struct series *series_add(struct metrics *m, struct identity *i,
 	if (!s)
 		return NULL;
 	s->identity = i;
+	s->number = ++m->last_series;
 	for (unsigned label = 0; label < families[key->family].label_count; label++)
 		s->words[label] = words[label];
 	if (list->last)
@@ -240,6 +242,7 @@ void metrics_free(struct metrics *m)
 	table_free(m->owners);
 	table_free(m->identities);
 	table_free(m->series);
+	table_free(m->exemplars);
 	free(m);
 }
 
@@ -274,16 +277,17 @@ void metrics_active(struct metrics *m, const struct owner *owner, int change)
 	gauge_change(&o, FAMILY_ACTIVE, change);
 }
 
-void series_observe(struct series *s, const struct bounds *bounds, uint64_t value)
+unsigned series_observe(struct series *s, const struct bounds *bounds, uint64_t value)
 {
 	unsigned bucket = 0;
 
 	s->sum += value;
 	if (!bounds)
-		return;
+		return 0;
 	for (unsigned i = 0; i < bounds->count; i++)
 		bucket += value > bounds->values[i];
 	s->counts[bucket]++;
+	return bucket;
 }
 
 static void count_served(struct identity *i, const struct request *r)
@@ -301,9 +305,15 @@ void metrics_count(struct metrics *m, const struct request *r)
 
 	for (unsigned family = 0; family < FAMILY_COUNT; family++) {
 		const struct family *row = &families[family];
+		struct series *s;
+		unsigned bucket;
 
-		if (row->value && row->value(r, &value))
-			series_observe(series_of(&o, family), row->bounds, value);
+		if (!row->value || !row->value(r, &value))
+			continue;
+		s = series_of(&o, family);
+		bucket = series_observe(s, row->bounds, value);
+		if (row->exemplars)
+			exemplar_offer(m, s, bucket, r, value);
 	}
 	if (r->role == ROLE_SERVER)
 		count_served(o.identity, r);

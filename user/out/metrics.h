@@ -13,6 +13,7 @@
 #include "flow/websocket.h"
 
 struct metrics;
+struct clock;
 struct prom;
 struct table;
 struct event_life;
@@ -24,6 +25,13 @@ struct metrics_options {
 	uint32_t routes_max; /* distinct routes a service, --routes-max */
 	bool no_active;	     /* not all requests are heard of before they are over: nothing is
 				shown of what is under way */
+	/*
+	 * Exemplars are of requests whose trace came in a header, and of those that this names:
+	 * their trace can be looked up. NULL: no others.
+	 */
+	bool (*is_kept)(void *ctx, const struct request *r);
+	void *ctx;
+	const struct clock *clock; /* of exemplars; NULL: they have no time */
 };
 
 struct metrics *metrics_new(const struct metrics_options *options); /* NULL: no memory */
@@ -53,7 +61,7 @@ uint64_t metrics_overflows(const struct metrics *m); /* for sonde_series_overflo
 uint64_t metrics_counted(const struct metrics *m);   /* requests ever counted */
 uint32_t metrics_series(const struct metrics *m);
 
-#define METRICS_TABLES 5
+#define METRICS_TABLES 6
 void metrics_tables(const struct metrics *m, const struct table *tables[METRICS_TABLES]);
 
 /* The busiest servers, most requests first; the views live until the next metrics_forget(). */

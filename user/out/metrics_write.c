@@ -40,25 +40,35 @@ static unsigned series_labels(const struct series *s, const struct family *row,
 	return n;
 }
 
-static void write_histogram(struct prom *p, const struct family *row, const struct series *s,
-			    const struct prom_label *labels, unsigned label_count)
+static void write_histogram(const struct metrics *m, struct prom *p, const struct family *row,
+			    const struct series *s, const struct prom_label *labels,
+			    unsigned label_count)
 {
 	const struct bounds *bounds = row->bounds;
+	struct prom_exemplar exemplars[BUCKETS_MAX];
 	double units[BUCKETS_MAX];
+	struct prom_buckets buckets = {.bounds = units,
+				       .bound_count = bounds->count,
+				       .counts = s->counts,
+				       .sum = (double)s->sum / bounds->scale};
 
 	for (unsigned i = 0; i < bounds->count; i++)
 		units[i] = (double)bounds->values[i] / bounds->scale;
-	prom_histogram(p, &row->prom, labels, label_count, units, bounds->count, s->counts,
-		       (double)s->sum / bounds->scale);
+	if (s->exemplars && p->format == PROM_OPENMETRICS) {
+		exemplars_of(m, s, bounds, exemplars);
+		buckets.exemplars = exemplars;
+	}
+	prom_histogram(p, &row->prom, labels, label_count, &buckets);
 }
 
-static void write_series(struct prom *p, const struct family *row, const struct series *s)
+static void write_series(const struct metrics *m, struct prom *p, const struct family *row,
+			 const struct series *s)
 {
 	struct prom_label labels[IDENTITY_LABELS + LABELS_MAX];
 	unsigned n = series_labels(s, row, labels);
 
 	if (row->bounds)
-		write_histogram(p, row, s, labels, n);
+		write_histogram(m, p, row, s, labels, n);
 	else if (row->prom.type == PROM_GAUGE)
 		prom_double(p, &row->prom, labels, n, (double)(int64_t)s->sum);
 	else
@@ -75,7 +85,7 @@ static void write_family(const struct metrics *m, struct prom *p, enum family_nu
 		if (!announced)
 			prom_family(p, &families[family].prom);
 		announced = true;
-		write_series(p, &families[family], s);
+		write_series(m, p, &families[family], s);
 	}
 }
 
@@ -106,8 +116,9 @@ void metrics_tables(const struct metrics *m, const struct table *tables[METRICS_
 	tables[0] = m->owners;
 	tables[1] = m->identities;
 	tables[2] = m->series;
-	tables[3] = words_table(m->words);
-	tables[4] = words_table(m->constants);
+	tables[3] = m->exemplars;
+	tables[4] = words_table(m->words);
+	tables[5] = words_table(m->constants);
 }
 
 static struct str identity_text(const struct identity *i, enum identity_label label)

@@ -160,6 +160,20 @@ static void write_bound(struct prom *p, double bound)
 		buf_bytes(p->out, ".0", 2);
 }
 
+static void write_exemplar(struct prom *p, const struct prom_exemplar *e)
+{
+	const struct prom_label label = {"trace_id", e->trace_id};
+
+	buf_text(p->out, " # {");
+	write_labels(p->out, &label, 1);
+	buf_text(p->out, "} ");
+	buf_double(p->out, e->value);
+	if (e->time_ms) {
+		buf_char(p->out, ' ');
+		buf_fixed(p->out, e->time_ms, 3);
+	}
+}
+
 static void write_bucket(struct prom *p, struct str name, struct str labels, const double *bound,
 			 uint64_t count)
 {
@@ -175,36 +189,44 @@ static void write_bucket(struct prom *p, struct str name, struct str labels, con
 		buf_text(p->out, "+Inf");
 	buf_text(p->out, "\"} ");
 	buf_u64(p->out, count);
+}
+
+static void write_buckets(struct prom *p, struct str name, struct str labels,
+			  const struct prom_buckets *b)
+{
+	bool exemplars = b->exemplars && p->format == PROM_OPENMETRICS;
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i <= b->bound_count; i++) {
+		count += b->counts[i];
+		write_bucket(p, name, labels, i < b->bound_count ? &b->bounds[i] : NULL, count);
+		if (exemplars && b->exemplars[i].trace_id.n)
+			write_exemplar(p, &b->exemplars[i]);
+		buf_char(p->out, '\n');
+	}
+	buf_str(p->out, name);
+	buf_text(p->out, "_sum");
+	write_braced(p->out, labels);
+	buf_double(p->out, b->sum);
+	buf_char(p->out, '\n');
+	buf_str(p->out, name);
+	buf_text(p->out, "_count");
+	write_braced(p->out, labels);
+	buf_u64(p->out, count);
 	buf_char(p->out, '\n');
 }
 
 void prom_histogram(struct prom *p, const struct prom_family *family,
-		    const struct prom_label *labels, unsigned label_count, const double *bounds,
-		    unsigned bound_count, const uint64_t *counts, double sum)
+		    const struct prom_label *labels, unsigned label_count,
+		    const struct prom_buckets *buckets)
 {
-	struct str name = str_of(family->name);
 	char memory[LABELS_MAX];
 	struct buf escaped;
-	uint64_t count = 0;
 
 	buf_init_fixed(&escaped, memory, sizeof(memory));
 	write_labels(&escaped, labels, label_count);
 	p->out->full |= escaped.full;
-	for (unsigned i = 0; i <= bound_count; i++) {
-		count += counts[i];
-		write_bucket(p, name, buf_view(&escaped), i < bound_count ? &bounds[i] : NULL,
-			     count);
-	}
-	buf_str(p->out, name);
-	buf_text(p->out, "_sum");
-	write_braced(p->out, buf_view(&escaped));
-	buf_double(p->out, sum);
-	buf_char(p->out, '\n');
-	buf_str(p->out, name);
-	buf_text(p->out, "_count");
-	write_braced(p->out, buf_view(&escaped));
-	buf_u64(p->out, count);
-	buf_char(p->out, '\n');
+	write_buckets(p, str_of(family->name), buf_view(&escaped), buckets);
 }
 
 void prom_end(struct prom *p)

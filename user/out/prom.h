@@ -24,6 +24,21 @@ struct prom_label {
 	struct str value; /* an empty value leaves the label out */
 };
 
+/* A request of a bucket, so that its trace can be looked up. Only OpenMetrics has room for it. */
+struct prom_exemplar {
+	struct str trace_id; /* empty: there is none */
+	double value;
+	uint64_t time_ms; /* since 1970; 0: not known */
+};
+
+struct prom_buckets {
+	const double *bounds; /* upper ones */
+	unsigned bound_count;
+	const uint64_t *counts; /* bound_count + 1: not cumulative, the last is above all bounds */
+	double sum;		/* in the family's unit */
+	const struct prom_exemplar *exemplars; /* of each count, or NULL */
+};
+
 struct prom {
 	struct buf *out;
 	enum prom_format format;
@@ -35,11 +50,9 @@ void prom_u64(struct prom *p, const struct prom_family *family, const struct pro
 	      unsigned label_count, uint64_t value);
 void prom_double(struct prom *p, const struct prom_family *family, const struct prom_label *labels,
 		 unsigned label_count, double value);
-/* counts[bound_count + 1]: not cumulative, the last is above every bound. sum in the family's unit.
- */
 void prom_histogram(struct prom *p, const struct prom_family *family,
-		    const struct prom_label *labels, unsigned label_count, const double *bounds,
-		    unsigned bound_count, const uint64_t *counts, double sum);
+		    const struct prom_label *labels, unsigned label_count,
+		    const struct prom_buckets *buckets);
 void prom_end(struct prom *p); /* # EOF where it belongs */
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The inside of the registry, for its own files: families.c (what is measured), labels.c, metrics.c
- * (counting), metrics_stream.c and metrics_websocket.c (counting what lasts) and metrics_write.c
- * (reading it out). Everyone else includes metrics.h.
+ * (counting), metrics_stream.c and metrics_websocket.c (counting what lasts), exemplars.c and
+ * metrics_write.c (reading it out). Everyone else includes metrics.h.
  */
 #ifndef SONDE_REGISTRY_H
 #define SONDE_REGISTRY_H
@@ -90,6 +90,8 @@ struct series {
 	const struct identity *identity;
 	const struct word *words[LABELS_MAX];
 	struct series *next; /* of the same family */
+	uint32_t number;     /* never used again */
+	bool exemplars;	     /* it had some */
 	uint64_t sum;	     /* a gauge's and a counter's value; of a gauge signed */
 	uint64_t counts[BUCKETS_MAX];
 };
@@ -128,7 +130,8 @@ struct bounds {
 struct family {
 	struct prom_family prom;
 	unsigned label_count;
-	bool every; /* right only where every request is heard of when it begins */
+	bool every;	/* right only where every request is heard of when it begins */
+	bool exemplars; /* its buckets have them */
 	const struct label *labels[LABELS_MAX];
 	const struct bounds *bounds; /* histograms; NULL: the values are added up */
 	/* Is the request one for this family, and what does it add? */
@@ -158,9 +161,11 @@ struct metrics {
 	struct table *owners; /* owner id -> identity */
 	struct table *identities;
 	struct table *series;
+	struct table *exemplars;
 	struct series_list lists[FAMILY_COUNT];
 	struct identity *other; /* of services that find no place */
 	uint32_t last_identity;
+	uint32_t last_series;
 	const struct word *rest; /* "other" */
 	const struct word *aborted;
 	const struct word *roles[3];
@@ -176,10 +181,20 @@ struct metrics {
 void labels_make(struct metrics *m); /* the words that are always there */
 struct identity *identity_of(struct metrics *m, const struct owner *owner);
 struct series *series_of(struct observation *o, enum family_number family);
-void series_observe(struct series *s, const struct bounds *bounds, uint64_t value);
+/* The bucket that took the value. */
+unsigned series_observe(struct series *s, const struct bounds *bounds, uint64_t value);
 void series_shed(struct series *s, const struct bounds *bounds, const struct event_times *times);
 /* One more (+1) or one less (-1) of a family that is a gauge. */
 void gauge_change(struct observation *o, enum family_number family, int change);
+
+/* exemplars.c */
+struct table *exemplars_new(void); /* NULL: no memory */
+/* The request was counted in this bucket with this value: it may become its exemplar. */
+void exemplar_offer(struct metrics *m, struct series *s, unsigned bucket, const struct request *r,
+		    uint64_t value);
+/* Those of a series, by bucket; the views live until the next request is counted. */
+void exemplars_of(const struct metrics *m, const struct series *s, const struct bounds *bounds,
+		  struct prom_exemplar found[static BUCKETS_MAX]);
 
 static inline uint32_t identity_scope(const struct identity *i, enum word_scope scope)
 {
