@@ -120,11 +120,22 @@ static void funnel(const struct scrape *s, struct selfstat *self, struct selfsta
 	self->lost = lost;
 }
 
+static void ids_invalid(const struct scrape *s, struct selfstat *self, struct selfstat_header *rows)
+{
+	const struct flow_stats *stats = flow_stats(s->flow);
+
+	for (int i = 0; i < TRACE_HEADERS; i++)
+		rows[i] = (struct selfstat_header){trace_header_name(i), stats->ids_invalid[i]};
+	self->ids_invalid = rows;
+	self->ids_invalid_count = TRACE_HEADERS;
+}
+
 void scrape_write(struct scrape *s, struct prom *p)
 {
 	struct selfstat_program program_rows[PROGRAMS_MAX];
 	struct selfstat_protocol protocol_rows[PROTO_COUNT];
 	struct selfstat_lost lost_rows[LOST_ROWS];
+	struct selfstat_header header_rows[TRACE_HEADERS];
 	const struct table *table_rows[TABLES_MAX];
 	uint64_t counters[COUNT_MAX];
 	struct selfstat self = {
@@ -146,6 +157,7 @@ void scrape_write(struct scrape *s, struct prom *p)
 	programs(s, &self, program_rows);
 	tables(s, &self, table_rows);
 	funnel(s, &self, protocol_rows, lost_rows, counters);
+	ids_invalid(s, &self, header_rows);
 	metrics_write(s->metrics, p);
 	selfstat_write(&self, p);
 	prom_end(p);

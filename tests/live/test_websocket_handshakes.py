@@ -14,6 +14,7 @@ IDS = {
     "traceparent": f"00-{TRACE}-{SPAN}-01",
 }
 IN_LOG = {"request_id": "handshake-1", "trace_id": TRACE, "parent_span_id": SPAN}
+IN_LOG.update(parent_source="header", request_id_source="header")
 KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
 
 
@@ -23,6 +24,7 @@ def check_ids(agent, role, lines, wanted):
         same("in the log", {key: line.get(key) for key in wanted}, wanted)
     handshake, = agent.lines(logger="sonde.http", role=role, status=101)
     same("in the handshake's line", {key: handshake.get(key) for key in IN_LOG}, IN_LOG)
+    same("spans", {line["span_id"] for line in lines}, {handshake["span_id"]})
 
 
 def test_ids(live):

@@ -89,6 +89,8 @@ static struct request make_full(void)
 	request_set(&r, trace_id, STR("0af7651916cd43dd8448eb211c80319c"));
 	request_set(&r, span_id, STR("b7ad6b7169203331"));
 	request_set(&r, parent_id, STR("00f067aa0ba902b7"));
+	r.parent = PARENT_THREAD;
+	r.id_source = ID_FROM_TCP;
 	return r;
 }
 
@@ -104,6 +106,7 @@ static void test_all_fields(void **state)
 		"\"request_id\":\"r1\",\"user_id\":\"u1\","
 		"\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\","
 		"\"span_id\":\"b7ad6b7169203331\",\"parent_span_id\":\"00f067aa0ba902b7\","
+		"\"parent_source\":\"thread\",\"request_id_source\":\"tcp\","
 		"\"service\":\"shop\",\"namespace\":\"prod\",\"pod\":\"shop-0\","
 		"\"container\":\"app\",\"node\":\"node-1\",\"role\":\"server\","
 		"\"protocol\":\"http/1\",\"method\":\"POST\",\"path\":\"/api/tasks/7\","
@@ -176,6 +179,33 @@ static void test_stream(void **state)
 	assert_true(json_real_value(json_object_get(json, "duration_ms")) == 12.403);
 	assert_true(json_real_value(json_object_get(json, "ttfb_ms")) == 0.3);
 	json_decref(json);
+}
+
+/* Where ids are from; of a request without ids, nothing. */
+static void test_sources(void **state)
+{
+	static const char *const parents[] = {[PARENT_NONE] = "none",
+					      [PARENT_HEADER] = "header",
+					      [PARENT_THREAD] = "thread",
+					      NULL};
+	static const char *const ids[] = {[ID_FROM_NOWHERE] = NULL,
+					  [ID_FROM_HEADER] = "header",
+					  [ID_FROM_TCP] = "tcp",
+					  [ID_FROM_HERE] = "local",
+					  NULL};
+	struct request r = make("GET", "/", 200);
+
+	(void)state;
+	assert_field(&r, "parent_source", NULL);
+	request_set(&r, span_id, STR("b7ad6b7169203331"));
+	for (uint8_t i = 0; i < sizeof(parents) / sizeof(parents[0]); i++) {
+		r.parent = i;
+		assert_field(&r, "parent_source", parents[i]);
+	}
+	for (uint8_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		r.id_source = i;
+		assert_field(&r, "request_id_source", ids[i]);
+	}
 }
 
 static void test_levels(void **state)
@@ -304,6 +334,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_sizes), cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_message_times), cmocka_unit_test(test_peers),
 		cmocka_unit_test(test_hostile_bytes), cmocka_unit_test(test_longest_line),
+		cmocka_unit_test(test_sources),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,8 @@ static struct clock clock_at_zero; /* monotonic is wall */
 #define IDS                                                                                    \
 	"\"request_id\":\"r1\",\"user_id\":\"u1\","                                            \
 	"\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\",\"span_id\":\"b7ad6b7169203331\","  \
-	"\"parent_span_id\":\"00f067aa0ba902b7\",\"service\":\"shop\","                        \
+	"\"parent_span_id\":\"00f067aa0ba902b7\",\"parent_source\":\"header\","                \
+	"\"request_id_source\":\"local\",\"service\":\"shop\","                                \
 	"\"namespace\":\"prod\",\"pod\":\"shop-0\",\"container\":\"app\",\"node\":\"node-1\"," \
 	"\"role\":\"server\",\"protocol\":\"websocket\","
 #define WHAT "\"path\":\"/ws/chat/7\",\"route\":\"/ws/chat/{id}\",\"subprotocol\":\"chat.v1\","
@@ -66,6 +67,8 @@ static struct websocket make_full(void)
 	request_set(&w, trace_id, STR("0af7651916cd43dd8448eb211c80319c"));
 	request_set(&w, span_id, STR("b7ad6b7169203331"));
 	request_set(&w, parent_id, STR("00f067aa0ba902b7"));
+	w.parent = PARENT_HEADER;
+	w.id_source = ID_FROM_HERE;
 	return w;
 }
 

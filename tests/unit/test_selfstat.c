@@ -28,6 +28,8 @@ static const struct selfstat_protocol protocols[] = {{"http/1", 11, 12, 21, 13, 
 						     {"tls", 0, 0, 0, 0, 0}};
 static const struct selfstat_lost lost[] = {{"http/1", "evicted", 15}};
 
+static const struct selfstat_header headers[] = {{"traceparent", 22}, {"b3", 0}};
+
 static const struct selfstat full = {
 	.version = "1.2.3",
 	.backend = "sock",
@@ -46,6 +48,8 @@ static const struct selfstat full = {
 	.protocol_count = 2,
 	.lost = lost,
 	.lost_count = 1,
+	.ids_invalid = headers,
+	.ids_invalid_count = 2,
 };
 
 static char *text_of(const struct selfstat *s, enum prom_format format)
@@ -90,6 +94,8 @@ static void test_values(void **state)
 		"sonde_parse_errors_total{protocol=\"http/1\"} 14",
 		"sonde_parse_errors_total{protocol=\"tls\"} 0",
 		"sonde_transactions_lost_total{protocol=\"http/1\",reason=\"evicted\"} 15",
+		"sonde_ids_invalid_total{header=\"traceparent\"} 22",
+		"sonde_ids_invalid_total{header=\"b3\"} 0",
 		"sonde_unseen_total{reason=\"no_state\"} 2",
 		"sonde_unseen_total{reason=\"unreadable\"} 3",
 		"sonde_unseen_total{reason=\"tls\"} 4",

@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
+
 #define GROW_FIRST 1024
 
 static const char two_digits[] = "00010203040506070809"
@@ -146,9 +148,8 @@ void buf_hex(struct buf *b, uint64_t value, int digits)
 		return;
 	if (digits > 16)
 		digits = 16;
-	for (int i = digits; i-- > 0; value >>= 4)
-		text[i] = "0123456789abcdef"[value & 15];
-	buf_bytes(b, text, (size_t)digits);
+	hex_write(text, value);
+	buf_bytes(b, text + sizeof(text) - digits, (size_t)digits);
 }
 
 void buf_fixed(struct buf *b, uint64_t value, int places)

@@ -4,6 +4,7 @@
 #define SONDE_FLOW_CONN_H
 
 #include "flow/flow.h"
+#include "flow/trace.h"
 
 #define ACCEPT_BYTES 20 /* SHA-1 */
 
@@ -106,6 +107,7 @@ struct flow {
 	struct piece *free_pieces;
 	struct websockets *websockets;
 	struct reconnects *reconnects;
+	struct trace_random random;
 };
 
 #define PIECES_MAX 1024

@@ -131,5 +131,6 @@ struct exchange *exchange_start(struct flow *f, struct conn *c, uint32_t pid, ui
 	x->request.tid = tid;
 	x->request.txn = txn;
 	x->request.start = start;
+	trace_new(&f->random, &x->request);
 	return x;
 }

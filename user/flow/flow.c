@@ -47,7 +47,8 @@ struct flow *flow_new(const struct flow_options *options)
 	});
 	f->websockets = websockets_new(options);
 	f->reconnects = reconnects_new(CLIENTS_MAX, options->reconnect_window_ns);
-	if (!f->conns || !f->websockets || !f->reconnects || forgotten_init(f) || pool_init(f)) {
+	if (!f->conns || !f->websockets || !f->reconnects || forgotten_init(f) || pool_init(f) ||
+	    trace_seed(&f->random)) {
 		flow_free(f);
 		return NULL;
 	}

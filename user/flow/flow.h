@@ -50,6 +50,17 @@ enum flow_lost {
 	LOST_COUNT,
 };
 
+/* Headers that name a trace, in the order in which they are asked. */
+enum trace_header {
+	TRACE_TRACEPARENT,
+	TRACE_B3,
+	TRACE_B3_MULTI,
+	TRACE_UBER,
+	TRACE_DATADOG,
+	TRACE_AMZN,
+	TRACE_HEADERS,
+};
+
 struct flow_stats {
 	uint64_t counted[PROTO_COUNT];
 	/* pipelined requests that the kernel half did not see, less body lines that it took for one
@@ -58,10 +69,11 @@ struct flow_stats {
 	uint64_t open[PROTO_COUNT];
 	uint64_t lost[PROTO_COUNT][LOST_COUNT];
 	uint64_t parse_errors[PROTO_COUNT];
-	uint64_t unpaired[PROTO_COUNT]; /* responses whose request began before the agent */
+	uint64_t unpaired[PROTO_COUNT];	     /* responses whose request began before the agent */
+	uint64_t ids_invalid[TRACE_HEADERS]; /* requests whose header breaks its own rules */
 };
 
-struct flow *flow_new(const struct flow_options *options); /* NULL: no memory */
+struct flow *flow_new(const struct flow_options *options); /* NULL: no memory, or no entropy */
 void flow_free(struct flow *f);				   /* NULL-safe */
 
 void flow_open(struct flow *f, const struct event_open *e);
@@ -102,9 +114,15 @@ void flow_tables(const struct flow *f, const struct table **tables); /* all, for
  * returns the length. */
 size_t route_template(struct str path, char *route, size_t size);
 
-/* From header values: request_id if there is none yet; trace_id and parent_id if the header is
- * valid. */
+/* From header values: request_id, unless an earlier header gave one. */
 void trace_request_id(struct request *r, const struct str ids[ID_COUNT]);
-void trace_parent(struct request *r, const struct str ids[ID_COUNT]);
+
+/*
+ * Trace and parent, from the first header that is valid by its own rules; they go before what was
+ * known. Those before it that are not valid are counted. whole: no header is missing.
+ */
+void trace_parent(struct request *r, const struct str ids[ID_COUNT], bool whole,
+		  uint64_t invalid[TRACE_HEADERS]);
+const char *trace_header_name(enum trace_header header);
 
 #endif

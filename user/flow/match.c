@@ -159,8 +159,10 @@ void match_filled(struct flow *f, struct conn *c, struct exchange *x)
 	x->response_wanted = early->response_wanted;
 	x->end = early->end;
 	x->streams = early->streams;
-	if (!x->request.length.request_id)
+	if (x->request.id_source != ID_FROM_HEADER && early->request.length.request_id) {
 		request_set(&x->request, request_id, request_str(&early->request, request_id));
+		x->request.id_source = early->request.id_source;
+	}
 	answer = early->handshake;
 	exchange_free(f, early);
 	answering_start(f, c, x, &answer, c->answer.tail);

@@ -35,7 +35,7 @@ static struct str piece_view(const struct piece *p)
 	return (struct str){p->bytes, p->n};
 }
 
-static void fill(struct exchange *x, const struct msg *msg, uint64_t consumed)
+static void fill(struct flow *f, struct exchange *x, const struct msg *msg, uint64_t consumed)
 {
 	struct request *r = &x->request;
 
@@ -43,7 +43,7 @@ static void fill(struct exchange *x, const struct msg *msg, uint64_t consumed)
 	request_set(r, target, msg->target);
 	request_set(r, host, msg->host);
 	trace_request_id(r, msg->ids);
-	trace_parent(r, msg->ids);
+	trace_parent(r, msg->ids, msg->head_bytes, f->stats.ids_invalid);
 	x->handshake = handshake_of(msg);
 	x->request_head = msg->head_bytes;
 	if (msg->head_bytes && msg->end != MSG_END_MARK)
@@ -71,7 +71,7 @@ static struct str requests(struct flow *f, struct conn *c, const struct event_da
 		if (n < 0)
 			f->stats.parse_errors[c->protocol] += !(*x)->tentative;
 		else
-			fill(*x, &msg, (uint64_t)n);
+			fill(f, *x, &msg, (uint64_t)n);
 		match_filled(f, c, *x);
 		if (n < 0)
 			return (struct str){0};

@@ -1,60 +1,108 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ids that travel in headers. So far: X-Request-ID, else X-Correlation-ID, of the request or else
- * of the response; trace and parent from a traceparent that is valid by W3C Trace Context,
- * section 3.2. What is not valid is left out; nothing is invented here.
+ * Ids of a request. Each gets a span_id of its own and a fresh trace_id when it begins. A header
+ * that is valid by its own rules then says which trace it belongs to, and who its parent is; what
+ * the rules are stands in trace_header.c.
+ *
+ * The invariants: trace_id and span_id are always there, in lower-case hex and never zero; a
+ * parent_id is always one of that trace. New ids are random, seeded by the kernel, so that nodes do
+ * not give the same ones. Nothing else is invented: what is not valid is counted and left out.
  */
-#include "flow/flow.h"
+#include "flow/trace.h"
 
-#define TRACEPARENT_MIN 55 /* 00-<32>-<16>-<2> */
+#include <errno.h>
+#include <sys/random.h>
 
-static bool lower_hex(struct str s)
+#include "base/hex.h"
+
+int trace_seed(struct trace_random *random)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
+	ssize_t n = getrandom(random->state, sizeof(random->state), 0);
 
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
-			return false;
-	}
-	return true;
+	if (n < 0)
+		return -errno;
+	return n == sizeof(random->state) ? 0 : -EIO;
 }
 
-static bool lower_hex_nonzero(struct str s)
+static uint64_t rotate(uint64_t x, int by)
 {
-	bool nonzero = false;
-
-	for (size_t i = 0; i < s.n; i++)
-		nonzero |= s.p[i] != '0';
-	return nonzero && lower_hex(s);
+	return x << by | x >> (64 - by);
 }
 
-static bool traceparent_valid(struct str s)
+static uint64_t random_next(uint64_t s[4])
 {
-	if (s.n < TRACEPARENT_MIN || s.p[2] != '-' || s.p[35] != '-' || s.p[52] != '-')
-		return false;
-	if (!lower_hex((struct str){s.p, 2}) || (s.p[0] == 'f' && s.p[1] == 'f'))
-		return false; /* ff is a forbidden version */
-	if (s.p[0] == '0' && s.p[1] == '0' ? s.n != TRACEPARENT_MIN
-					   : s.n > TRACEPARENT_MIN && s.p[55] != '-')
-		return false; /* later versions may only append */
-	return lower_hex_nonzero((struct str){s.p + 3, 32}) &&
-	       lower_hex_nonzero((struct str){s.p + 36, 16}) &&
-	       lower_hex((struct str){s.p + 53, 2});
+	uint64_t result = rotate(s[1] * 5, 7) * 9, t = s[1] << 17;
+
+	s[2] ^= s[0];
+	s[3] ^= s[1];
+	s[1] ^= s[2];
+	s[0] ^= s[3];
+	s[2] ^= t;
+	s[3] = rotate(s[3], 45);
+	return result;
+}
+
+uint64_t trace_number(struct trace_random *random)
+{
+	uint64_t number = random_next(random->state);
+
+	return number ? number : 1;
+}
+
+void trace_new(struct trace_random *random, struct request *r)
+{
+	hex_write(r->span_id, trace_number(random));
+	hex_write(r->trace_id, trace_number(random));
+	hex_write(r->trace_id + 16, trace_number(random));
+	r->length.span_id = sizeof(r->span_id);
+	r->length.trace_id = sizeof(r->trace_id);
 }
 
 void trace_request_id(struct request *r, const struct str ids[ID_COUNT])
 {
-	if (!r->length.request_id)
-		request_set(r, request_id,
-			    ids[ID_REQUEST_ID].n ? ids[ID_REQUEST_ID] : ids[ID_CORRELATION_ID]);
+	struct str id = ids[ID_REQUEST_ID].n ? ids[ID_REQUEST_ID] : ids[ID_CORRELATION_ID];
+
+	if (!id.n || r->id_source == ID_FROM_HEADER)
+		return;
+	request_set(r, request_id, id);
+	r->id_source = ID_FROM_HEADER;
 }
 
-void trace_parent(struct request *r, const struct str ids[ID_COUNT])
+/* A trace without a parent leaves the known one only if that is of the same trace. */
+static void context_take(struct request *r, const struct trace_context *trace)
 {
-	struct str parent = ids[ID_TRACEPARENT];
+	struct str trace_id = {trace->trace_id, sizeof(trace->trace_id)};
 
-	if (!traceparent_valid(parent))
-		return;
-	request_set(r, trace_id, ((struct str){parent.p + 3, 32}));
-	request_set(r, parent_id, ((struct str){parent.p + 36, 16}));
+	if (trace->has_parent) {
+		request_set(r, parent_id, ((struct str){trace->parent_id, sizeof(r->parent_id)}));
+		r->parent = PARENT_HEADER;
+	} else if (!str_eq(request_str(r, trace_id), trace_id)) {
+		r->length.parent_id = 0;
+		r->parent = PARENT_NONE;
+	}
+	request_set(r, trace_id, trace_id);
+}
+
+void trace_parent(struct request *r, const struct str ids[ID_COUNT], bool whole,
+		  uint64_t invalid[TRACE_HEADERS])
+{
+	for (int i = 0; i < TRACE_HEADERS; i++) {
+		const struct trace_kind *kind = &trace_kinds[i];
+		struct trace_context trace;
+		enum trace_word word;
+
+		if (!ids[kind->ids[0]].n && !ids[kind->ids[1]].n)
+			continue;
+		word = kind->read(ids, whole, &trace);
+		if (word == TRACE_VALID) {
+			context_take(r, &trace);
+			return;
+		}
+		invalid[i] += word == TRACE_INVALID;
+	}
+}
+
+const char *trace_header_name(enum trace_header header)
+{
+	return trace_kinds[header].name;
 }

@@ -227,6 +227,8 @@ static void handshake_take(struct websocket_entry *w, const struct request *r)
 {
 	w->shaken = true;
 	w->service = r->owner ? r->owner->id : 0;
+	w->id_source = r->id_source;
+	w->parent = r->parent;
 	websocket_text_keep(w, r);
 	if (r->local.family)
 		w->local = r->local;

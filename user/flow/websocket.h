@@ -20,7 +20,9 @@ enum websocket_initiator { INITIATOR_NETWORK = 0, INITIATOR_SERVER = 1, INITIATO
 struct websocket {
 	uint64_t conn;
 	uint32_t pid;
-	uint8_t role; /* enum event_role */
+	uint8_t role;	   /* enum event_role */
+	uint8_t id_source; /* enum request_id_source, of the handshake; as all ids are */
+	uint8_t parent;	   /* enum request_parent */
 	const struct owner *owner;
 	struct request_addr local, peer;
 

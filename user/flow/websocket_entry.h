@@ -22,6 +22,8 @@ struct websocket_entry {
 	uint8_t close_first; /* as in struct event_websocket */
 	uint8_t closer;	     /* enum event_closer, as far as it is known */
 	uint8_t role;
+	uint8_t id_source; /* of the handshake's request */
+	uint8_t parent;
 	uint8_t flags;	 /* WEBSOCKET_* */
 	uint8_t invalid; /* those of them that were told of */
 	bool heard;	 /* a sum came */

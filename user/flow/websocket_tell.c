@@ -60,6 +60,8 @@ static void view(const struct websocket_entry *w, struct websocket *v)
 	v->conn = w->conn;
 	v->pid = w->pid;
 	v->role = w->role;
+	v->id_source = w->id_source;
+	v->parent = w->parent;
 	v->owner = w->owner;
 	v->local = w->local;
 	v->peer = w->peer;

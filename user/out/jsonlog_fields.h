@@ -78,13 +78,14 @@ static inline void line_begin(struct buf *b, struct clock *clock, uint64_t time,
 
 struct line_ids {
 	struct str request_id, user_id, trace_id, span_id, parent_id;
+	uint8_t id_source, parent;
 };
 
 /* Those of a struct request or a struct websocket. */
 #define IDS_OF(from)                                                                  \
 	((struct line_ids){request_str(from, request_id), request_str(from, user_id), \
 			   request_str(from, trace_id), request_str(from, span_id),   \
-			   request_str(from, parent_id)})
+			   request_str(from, parent_id), (from)->id_source, (from)->parent})
 
 static inline void line_ids(struct buf *b, const struct line_ids *ids)
 {
@@ -93,6 +94,9 @@ static inline void line_ids(struct buf *b, const struct line_ids *ids)
 	field_text(b, KEY("trace_id"), ids->trace_id, ID_MAX_BYTES);
 	field_text(b, KEY("span_id"), ids->span_id, ID_MAX_BYTES);
 	field_text(b, KEY("parent_span_id"), ids->parent_id, ID_MAX_BYTES);
+	if (ids->span_id.n)
+		field_plain(b, KEY("parent_source"), parent_term(ids->parent));
+	field_plain(b, KEY("request_id_source"), id_source_term(ids->id_source));
 }
 
 static inline void line_owner(struct buf *b, const struct owner *owner, const char *node)

@@ -155,6 +155,14 @@ static void lost(const struct source *s, const struct row *row)
 	}
 }
 
+static void ids_invalid(const struct source *s, const struct row *row)
+{
+	const struct selfstat_header *h = s->self->ids_invalid;
+
+	for (unsigned i = 0; i < s->self->ids_invalid_count; i++, h++)
+		labelled(s, row, "header", h->header, h->count);
+}
+
 static void unseen(const struct source *s, const struct row *row)
 {
 	for (size_t i = 0; i < LENGTH(unseen_reasons); i++)
@@ -225,6 +233,9 @@ static const struct row rows[] = {
 	{{"sonde_parse_errors_total", PROM_COUNTER, NULL,
 	  "Messages that began like a protocol but did not follow it."},
 	 OF_PROTOCOL(parse_errors)},
+	{{"sonde_ids_invalid_total", PROM_COUNTER, NULL,
+	  "Requests with a trace header that breaks its own specification; the next kind was tried."},
+	 ids_invalid, 0},
 	{{"sonde_shed_overflow_total", PROM_COUNTER, NULL,
 	  "Transactions that the kernel half counted under the service other, for want of room."},
 	 shed_overflows, 0},

@@ -37,6 +37,11 @@ struct selfstat_lost {
 	uint64_t count;
 };
 
+struct selfstat_header {
+	const char *header;
+	uint64_t count;
+};
+
 struct selfstat {
 	const char *version;
 	const char *backend; /* "" while there is none */
@@ -56,6 +61,8 @@ struct selfstat {
 	unsigned protocol_count;
 	const struct selfstat_lost *lost; /* transactions, by protocol and reason */
 	unsigned lost_count;
+	const struct selfstat_header *ids_invalid;
+	unsigned ids_invalid_count;
 };
 
 void selfstat_write(const struct selfstat *s, struct prom *p);

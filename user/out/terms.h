@@ -13,6 +13,24 @@ static inline const char *role_term(uint8_t role)
 	return role < sizeof(terms) / sizeof(terms[0]) ? terms[role] : NULL;
 }
 
+/* Where a request's id is from; NULL: there is none */
+static inline const char *id_source_term(uint8_t source)
+{
+	static const char *const terms[] = {
+		[ID_FROM_HEADER] = "header", [ID_FROM_TCP] = "tcp", [ID_FROM_HERE] = "local"};
+
+	return source < sizeof(terms) / sizeof(terms[0]) ? terms[source] : NULL;
+}
+
+/* How its parent is known. */
+static inline const char *parent_term(uint8_t parent)
+{
+	static const char *const terms[] = {
+		[PARENT_NONE] = "none", [PARENT_HEADER] = "header", [PARENT_THREAD] = "thread"};
+
+	return parent < sizeof(terms) / sizeof(terms[0]) ? terms[parent] : NULL;
+}
+
 /* Who ended a WebSocket connection. */
 static inline const char *initiator_term(uint8_t initiator)
 {

@@ -11,6 +11,7 @@
  * version, a status that is not three digits, a field without a name, NUL in a head, and requests
  * whose length is a lie.
  */
+#include "base/hex.h"
 #include "proto/http1.h"
 #include "proto/protos.h"
 
@@ -87,15 +88,6 @@ static enum msg_end request_end(const struct http1_head *h)
 	if (h->chunked)
 		return MSG_END_MARK;
 	return h->has_length ? MSG_END_LENGTH : MSG_END_HERE;
-}
-
-static int hex_digit(char c)
-{
-	char letter = (char)(c | 0x20);
-
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
 }
 
 /* The size at the start of a chunk's line; false if there is none, or an absurd one. */

@@ -26,21 +26,29 @@ struct http1_header {
 	enum msg_id id;
 };
 
-/* By the length of the name, so that most fields cost no comparison. Three names of one length
+/* By the length of the name, so that most fields cost no comparison. Four names of one length
  * would not compile: then make more room. */
-#define SAME_LENGTH 2
+#define SAME_LENGTH 3
 static const struct http1_header headers[][SAME_LENGTH] = {
+	[2] = {{"b3", HEADER_ID, ID_B3}},
 	[4] = {{"host", HEADER_HOST, 0}},
 	[6] = {{"expect", HEADER_EXPECT, 0}},
 	[7] = {{"upgrade", HEADER_UPGRADE, ID_UPGRADE}},
 	[9] = {{"x-user-id", HEADER_ID, ID_USER}},
-	[11] = {{"traceparent", HEADER_ID, ID_TRACEPARENT}},
-	[12] = {{"x-request-id", HEADER_ID, ID_REQUEST_ID}, {"content-type", HEADER_TYPE, 0}},
-	[13] = {{"authorization", HEADER_ID, ID_AUTHORIZATION}},
-	[14] = {{"content-length", HEADER_LENGTH, 0}},
+	[11] = {{"traceparent", HEADER_ID, ID_TRACEPARENT}, {"x-b3-spanid", HEADER_ID, ID_B3_SPAN}},
+	[12] = {{"x-request-id", HEADER_ID, ID_REQUEST_ID},
+		{"content-type", HEADER_TYPE, 0},
+		{"x-b3-traceid", HEADER_ID, ID_B3_TRACE}},
+	[13] = {{"authorization", HEADER_ID, ID_AUTHORIZATION},
+		{"uber-trace-id", HEADER_ID, ID_UBER}},
+	[14] = {{"content-length", HEADER_LENGTH, 0},
+		{"x-datadog-tags", HEADER_ID, ID_DATADOG_TAGS}},
+	[15] = {{"x-amzn-trace-id", HEADER_ID, ID_AMZN}},
 	[16] = {{"x-correlation-id", HEADER_ID, ID_CORRELATION_ID}},
 	[17] = {{"transfer-encoding", HEADER_TRANSFER, 0},
 		{"sec-websocket-key", HEADER_ID, ID_WEBSOCKET_KEY}},
+	[18] = {{"x-datadog-trace-id", HEADER_ID, ID_DATADOG_TRACE}},
+	[19] = {{"x-datadog-parent-id", HEADER_ID, ID_DATADOG_PARENT}},
 	[20] = {{"sec-websocket-accept", HEADER_ID, ID_WEBSOCKET_ACCEPT}},
 	[22] = {{"sec-websocket-protocol", HEADER_ID, ID_WEBSOCKET_PROTOCOL}},
 };
@@ -111,6 +119,15 @@ static void type_set(struct http1_head *h, struct str value)
 	h->streams |= str_eq_nocase(media_type, STR("text/event-stream"));
 }
 
+/* The first one counts, and that there was a second traceparent. */
+static void id_set(struct msg *msg, enum msg_id id, const struct http1_head *h)
+{
+	if (id == ID_TRACEPARENT && msg->ids[id].n)
+		id = ID_TRACEPARENT_AGAIN;
+	if (!msg->ids[id].n && !h->folded && h->value.n)
+		msg->ids[id] = h->value;
+}
+
 static void field_take(struct http1_head *h, struct msg *msg)
 {
 	const struct http1_header *header = h->header;
@@ -140,8 +157,7 @@ static void field_take(struct http1_head *h, struct msg *msg)
 		upgrade_set(msg, h->value);
 		break;
 	case HEADER_ID:
-		if (!msg->ids[header->id].n && !h->folded && h->value.n)
-			msg->ids[header->id] = h->value;
+		id_set(msg, header->id, h);
 		break;
 	}
 }

@@ -26,15 +26,17 @@ enum msg_end {
 /* Header values that carry ids, and those of a WebSocket's handshake; flow/ gives them their
  * meaning. */
 enum msg_id {
-	ID_REQUEST_ID,	   /* X-Request-ID */
-	ID_CORRELATION_ID, /* X-Correlation-ID */
-	ID_TRACEPARENT,	   /* W3C Trace Context */
-	ID_B3,		   /* b3, and its form in several headers */
+	ID_REQUEST_ID,	      /* X-Request-ID */
+	ID_CORRELATION_ID,    /* X-Correlation-ID */
+	ID_TRACEPARENT,	      /* W3C Trace Context */
+	ID_TRACEPARENT_AGAIN, /* another one, which W3C Trace Context forbids */
+	ID_B3,		      /* b3, and its form in several headers */
 	ID_B3_TRACE,
 	ID_B3_SPAN,
 	ID_UBER,	  /* uber-trace-id */
-	ID_DATADOG_TRACE, /* x-datadog-trace-id, -parent-id */
+	ID_DATADOG_TRACE, /* x-datadog-trace-id, -parent-id, -tags */
 	ID_DATADOG_PARENT,
+	ID_DATADOG_TAGS,
 	ID_AMZN,	  /* x-amzn-trace-id */
 	ID_USER,	  /* X-User-ID */
 	ID_AUTHORIZATION, /* its value is looked at where it lies, and never kept */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A node client with a keep-alive agent. argv: the port, and [[method, path, writes], ...] as JSON.
+// A node client with a keep-alive agent. argv: the port, and [[method, path, writes, headers], ...] as JSON.
 // A body goes out in `writes` pieces. Prints `METHOD PATH STATUS` an answer.
 'use strict';
 const http = require('http');
@@ -15,9 +15,9 @@ function pieces(request, left) {
 	setTimeout(pieces, 2, request, left - 1);
 }
 
-function send([method, path, writes]) {
+function send([method, path, writes, headers]) {
 	return new Promise((resolve, reject) => {
-		const options = { agent, port, host: '127.0.0.1', method, path };
+		const options = { agent, port, host: '127.0.0.1', method, path, headers };
 		const request = http.request(options, (response) => {
 			response.on('end', () => {
 				console.log(method, path, response.statusCode);
