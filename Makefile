@@ -133,8 +133,8 @@ $(OUT)/tests/%: tests/*/%.c
 $(OUT)/fuzz/%: tests/fuzz/%.c tests/fuzz/corpus.c
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -std=gnu11 $(SANITIZE) $(WARNINGS) $(CPPFLAGS) $(filter %.c,$^) -o $@-corpus
-	$(Q)$(CLANG) -std=gnu11 $(SANITIZE) -fsanitize=fuzzer $(WARNINGS) $(CPPFLAGS) -MD -MP -MF $@.d $< -o $@
+	$(Q)$(CLANG) -std=gnu11 $(SANITIZE) $(WARNINGS) $(CPPFLAGS) $< tests/fuzz/corpus.c $(LDLIBS) -o $@-corpus
+	$(Q)$(CLANG) -std=gnu11 $(SANITIZE) -fsanitize=fuzzer $(WARNINGS) $(CPPFLAGS) -MD -MP -MF $@.d $< $(LDLIBS) -o $@
 
 unit: $(UNIT)
 	@tests/unit/run $(UNIT)

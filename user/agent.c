@@ -206,6 +206,7 @@ static int make_rooms(struct agent *a, const struct options *o)
 	struct flow_options flow = {.connections_max = o->connections_max,
 				    .exchanges_max = EXCHANGES_MAX,
 				    .capture_bytes = o->capture_bytes,
+				    .user = o->user,
 				    .reconnect_window_ns = o->websocket_reconnect_ns,
 				    .progress_ns = o->websocket_progress_ns};
 	struct metrics_options metrics = {.series_max = o->series_max,
@@ -225,6 +226,10 @@ static int make_rooms(struct agent *a, const struct options *o)
 					       .service_count = o->service_count,
 					       .process_max = PROCESSES_MAX,
 					       .procfs = "/proc"});
+	if (o->user.hash && !o->user_key_file)
+		log_info("sonde", "user ids are hashed with a key of this start: give "
+				  "--user-id-key-file to have the same ones after a restart and on "
+				  "other nodes");
 	pipeline_flow(s, &flow);
 	s->flow = flow_new(&flow);
 	a->loop = loop_new();

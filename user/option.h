@@ -35,7 +35,7 @@ struct option_row {
 	const char *twin; /* a further environment variable */
 };
 
-#define OPTION_COUNT 21
+#define OPTION_COUNT 23
 #define TWIN_SIZE    40 /* of the longest SONDE_LONG_NAME, NUL included */
 
 extern const struct option_row option_rows[OPTION_COUNT];
@@ -61,10 +61,15 @@ int option_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int option_refuse(const struct option_row *row, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* A whole file of at most `most` bytes; 0 or -errno, -EFBIG if it is longer. The caller frees
+ * *bytes. */
+int option_file(const char *path, size_t most, char **bytes, size_t *length);
+/* Once all sources are read: the key of the hash of user ids. */
+int option_user_key(struct options *o);			   /* 0 or -EINVAL, said */
 int config_read(struct option_state *s, const char *path); /* 0 or -EINVAL, said */
 
 option_set_fn set_listen, set_text, set_backend, set_detail, set_share, set_size, set_number,
-	set_duration, set_log_level, set_flag, set_services, set_help, set_version;
+	set_duration, set_log_level, set_flag, set_services, set_user_id, set_help, set_version;
 int services_add(struct options *o, struct str port, struct str name); /* 0, -EINVAL, -ENOSPC */
 
 struct command_word {

@@ -28,8 +28,7 @@ struct config {
 	struct str text;
 };
 
-/* 0 or -errno; the caller frees *bytes. */
-static int file_read(const char *path, char **bytes, size_t *length)
+int option_file(const char *path, size_t most, char **bytes, size_t *length)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	ssize_t n = 1;
@@ -38,16 +37,16 @@ static int file_read(const char *path, char **bytes, size_t *length)
 	if (fd < 0)
 		return -errno;
 	*length = 0;
-	*bytes = malloc(FILE_MAX_BYTES + 1);
-	while (*bytes && n > 0 && *length <= FILE_MAX_BYTES) {
-		n = read(fd, *bytes + *length, FILE_MAX_BYTES + 1 - *length);
+	*bytes = malloc(most + 1);
+	while (*bytes && n > 0 && *length <= most) {
+		n = read(fd, *bytes + *length, most + 1 - *length);
 		*length += n > 0 ? (size_t)n : 0;
 	}
 	if (!*bytes)
 		err = -ENOMEM;
 	else if (n < 0)
 		err = -errno;
-	else if (*length > FILE_MAX_BYTES)
+	else if (*length > most)
 		err = -EFBIG;
 	close(fd);
 	return err;
@@ -222,7 +221,7 @@ int config_read(struct option_state *s, const char *path)
 {
 	struct config c = {.state = s, .path = path};
 	char *bytes = NULL;
-	int err = file_read(path, &bytes, &c.text.n);
+	int err = option_file(path, FILE_MAX_BYTES, &bytes, &c.text.n);
 
 	c.text.p = bytes;
 	if (err == -EFBIG)

@@ -34,6 +34,22 @@ const struct option_row option_rows[OPTION_COUNT] = {
 		 "separates several.",
 	 .takes = "PORT=NAME, such as 8000=backend, for at most 256 ports",
 	 .set = set_services},
+	{.name = "user-id",
+	 .placeholder = "LIST",
+	 .fallback = "header,jwt",
+	 .help = "Whose a request is, the first that says it: header (X-User-ID) or header:NAME; "
+		 "jwt, the claim sub of a bearer token that nobody verifies here, or jwt:CLAIM. "
+		 "With hash among them a keyed hash is written in place of the id. off: none.",
+	 .takes = "off, or a list of header, header:NAME, jwt, jwt:CLAIM and hash, such as "
+		  "header,jwt,hash; no header that carries secrets",
+	 .set = set_user_id},
+	{.name = "user-id-key-file",
+	 .placeholder = "FILE",
+	 .help = "Key of that hash, 16 to 4096 bytes, so that it stays the same over restarts and "
+		 "on all nodes; else a key is drawn at each start.",
+	 .takes = "a file's path",
+	 .set = set_text,
+	 .offset = MEMBER(user_key_file)},
 	{.name = "backend",
 	 .placeholder = "NAME",
 	 .fallback = "auto",

@@ -239,18 +239,23 @@ int options_parse(struct options *o, int argc, char **argv, char **env)
 
 	*o = (struct options){.command = COMMAND_RUN};
 	err = sources_read(&s, argc > 0 ? argv + 1 : argv, env);
+	if (!err) {
+		defaults_set(&s);
+		if (o->command == COMMAND_RUN || o->command == COMMAND_CHECK)
+			err = option_user_key(o);
+	}
 	if (err)
 		options_free(o);
-	else
-		defaults_set(&s);
 	return err;
 }
 
 void options_free(struct options *o)
 {
 	free(o->services);
+	free(o->user_key);
 	json_decref(o->memory);
 	o->services = NULL;
+	o->user_key = NULL;
 	o->service_count = 0;
 	o->memory = NULL;
 }

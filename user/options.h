@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "base/log.h"
+#include "flow/user.h"
 #include "who/who.h"
 
 enum command { COMMAND_RUN, COMMAND_CHECK, COMMAND_VERSION, COMMAND_HELP };
@@ -37,8 +38,11 @@ struct options {
 	const char *node; /* NODE_NAME, or NULL */
 	struct who_service_rule *services;
 	unsigned service_count;
-	bool markdown; /* --help=markdown: the README's table */
-	void *memory;  /* what the strings stand in */
+	struct user_options user;
+	const char *user_key_file; /* NULL: a key of this start */
+	char *user_key;		   /* what user.key stands in */
+	bool markdown;		   /* --help=markdown: the README's table */
+	void *memory;		   /* what the strings stand in */
 };
 
 /* 0, or -EINVAL after one line on stderr that names the option and what it takes. */

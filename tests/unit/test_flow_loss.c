@@ -243,7 +243,7 @@ static void test_evicted(void **state)
 	assert_int_equal(lost_evicted(f), 0);
 	for (unsigned i = 0; i < 20; i++)
 		link_close(f, &l[i]);
-	assert_int_equal(f->counted, 17); /* the first may have been anything, */
+	assert_int_equal(f->counted, 17);     /* the first may have been anything, */
 	assert_int_equal(lost_evicted(f), 2); /* and there are 16 places for requests */
 	assert_int_equal(table_count(flow_table(f->flow)), 0);
 }

@@ -108,6 +108,7 @@ struct flow {
 	struct websockets *websockets;
 	struct reconnects *reconnects;
 	struct trace_random random;
+	struct users *users;
 };
 
 #define PIECES_MAX 1024

@@ -47,8 +47,9 @@ struct flow *flow_new(const struct flow_options *options)
 	});
 	f->websockets = websockets_new(options);
 	f->reconnects = reconnects_new(CLIENTS_MAX, options->reconnect_window_ns);
-	if (!f->conns || !f->websockets || !f->reconnects || forgotten_init(f) || pool_init(f) ||
-	    trace_seed(&f->random)) {
+	f->users = users_new(&options->user);
+	if (!f->conns || !f->websockets || !f->reconnects || !f->users || forgotten_init(f) ||
+	    pool_init(f) || trace_seed(&f->random)) {
 		flow_free(f);
 		return NULL;
 	}
@@ -63,6 +64,7 @@ void flow_free(struct flow *f)
 	table_free(f->forgotten);
 	websockets_free(f->websockets);
 	reconnects_free(f->reconnects);
+	users_free(f->users);
 	pool_free(f);
 	free(f);
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "flow/request.h"
+#include "flow/user.h"
 #include "flow/websocket.h"
 #include "proto/protos.h"
 
@@ -38,6 +39,7 @@ struct flow_options {
 	 * WEBSOCKET_OPENED only. NULL: nobody wants to know. */
 	const struct owner *(*websocket)(void *ctx, enum websocket_event what,
 					 const struct websocket *w);
+	struct user_options user;
 	uint64_t reconnect_window_ns; /* 0: reconnects are not looked for */
 	uint64_t progress_ns;	      /* between WEBSOCKET_PROGRESSED of one connection; 0: never */
 	void *ctx;
