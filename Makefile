@@ -130,6 +130,12 @@ $(OUT)/tests/%: tests/*/%.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) -D_GNU_SOURCE -MD -MP $< -ljansson -lpthread -o $@
 
+# The one tool that is made of the agent's own parts.
+$(OUT)/tests/writer: tests/bench/writer.c $(filter-out $(OUT)/user/main.o,$(OBJ))
+	$(call say,TOOL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(CPPFLAGS) -MD -MP $(filter %.c %.o,$^) $(LDLIBS) -o $@
+
 $(OUT)/fuzz/%: tests/fuzz/%.c tests/fuzz/corpus.c
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D)

@@ -188,12 +188,17 @@ static void write_page(void *ctx, struct buf *html)
 /* Before anything else is opened, so that a closed stdout is not taken for another file. */
 static int make_log(struct agent *a, const struct options *o)
 {
-	a->scrape.jsonlog = jsonlog_new(&(struct jsonlog_options){.fd = STDOUT,
-								  .buffer_bytes = LOG_BUFFER_BYTES,
-								  .node = o->node,
-								  .sample = o->log_sample,
-								  .slow_ns = o->log_slow_ns,
-								  .clock = &a->clock});
+	a->scrape.jsonlog =
+		jsonlog_new(&(struct jsonlog_options){.fd = STDOUT,
+						      .buffer_bytes = LOG_BUFFER_BYTES,
+						      .form = {.node = o->node,
+							       .clock = &a->clock,
+							       .fields = o->log_fields,
+							       .headers = o->log_headers,
+							       .header_count = o->log_header_count},
+						      .sample = o->log_sample,
+						      .slow_ns = o->log_slow_ns,
+						      .rate = o->log_rate});
 	if (a->scrape.jsonlog)
 		return 0;
 	log_error("sonde.out", "stdout cannot be written (%s): open it, or send it to /dev/null",
@@ -207,6 +212,8 @@ static int make_rooms(struct agent *a, const struct options *o)
 				    .exchanges_max = EXCHANGES_MAX,
 				    .capture_bytes = o->capture_bytes,
 				    .user = o->user,
+				    .headers = o->log_headers,
+				    .header_count = o->log_header_count,
 				    .reconnect_window_ns = o->websocket_reconnect_ns,
 				    .progress_ns = o->websocket_progress_ns};
 	struct metrics_options metrics = {.series_max = o->series_max,

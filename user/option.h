@@ -20,6 +20,7 @@ enum option_traits {
 	OPTION_NUMBER = 2, /* may be a number in the config file */
 	OPTION_NOT_IN_FILE = 4,
 	OPTION_LINE_ONLY = 8, /* nor in the environment */
+	OPTION_LIST = 16,     /* may be an array of strings in the config file */
 };
 
 struct option_row {
@@ -32,10 +33,11 @@ struct option_row {
 	size_t offset; /* of the member that it sets */
 	uint64_t least, most;
 	unsigned traits;
-	const char *twin; /* a further environment variable */
+	const char *twin;			/* a further environment variable */
+	const char *(*near)(const char *value); /* the name that was meant; NULL: nobody knows */
 };
 
-#define OPTION_COUNT 23
+#define OPTION_COUNT 26
 #define TWIN_SIZE    40 /* of the longest SONDE_LONG_NAME, NUL included */
 
 extern const struct option_row option_rows[OPTION_COUNT];
@@ -61,6 +63,13 @@ int option_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int option_refuse(const struct option_row *row, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Sets the row, or refuses as option_refuse() does, with the name that may have been meant. */
+int option_give(struct option_state *s, const struct option_row *row, const char *value,
+		const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+typedef const char *name_fn(size_t i);
+const char *name_nearest(struct str name, name_fn *name_of, size_t count); /* or NULL */
+
 /* A whole file of at most `most` bytes; 0 or -errno, -EFBIG if it is longer. The caller frees
  * *bytes. */
 int option_file(const char *path, size_t most, char **bytes, size_t *length);
@@ -69,7 +78,9 @@ int option_user_key(struct options *o);			   /* 0 or -EINVAL, said */
 int config_read(struct option_state *s, const char *path); /* 0 or -EINVAL, said */
 
 option_set_fn set_listen, set_text, set_backend, set_detail, set_share, set_size, set_number,
-	set_duration, set_log_level, set_flag, set_services, set_user_id, set_help, set_version;
+	set_duration, set_log_level, set_flag, set_services, set_user_id, set_rate, set_log_fields,
+	set_log_headers, set_help, set_version;
+const char *near_log_field(const char *value);
 int services_add(struct options *o, struct str port, struct str name); /* 0, -EINVAL, -ENOSPC */
 
 struct command_word {

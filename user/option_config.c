@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The config file: one JSON object whose keys are the options' long names. Values are text, and
- * where the option is a number or a flag, that. "service" is an array of "PORT=NAME" or an object
+ * where the option is a number or a flag, that. Lists may be arrays; "service" may be an object
  * from port to name.
  *
  * The invariant: the parsed file stays in options.memory, since the options' strings stand in it.
@@ -134,15 +134,13 @@ static int value_set(const struct config *c, const struct option_row *row, const
 	char where[WHERE_MAX], number[24];
 	const char *text = value_text(row, value, number, sizeof(number));
 
-	if (text && row->set(c->state->o, row, text) == 0)
-		return 0;
 	key_place(c, row->name, where, sizeof(where));
 	if (text)
-		return option_refuse(row, "%s: %s=%s", where, row->name, text);
+		return option_give(c->state, row, text, "%s: %s=%s", where, row->name, text);
 	return option_refuse(row, "%s: %s", where, row->name);
 }
 
-static int services_array(const struct config *c, const struct option_row *row, const json_t *list)
+static int list_read(const struct config *c, const struct option_row *row, const json_t *list)
 {
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		int err = value_set(c, row, json_array_get(list, i));
@@ -186,8 +184,8 @@ static int key_read(const struct config *c, const char *key, json_t *value)
 	}
 	if (!option_claim(c->state, row, SOURCE_FILE))
 		return 0;
-	if (row->set == set_services && json_is_array(value))
-		return services_array(c, row, value);
+	if (row->traits & OPTION_LIST && json_is_array(value))
+		return list_read(c, row, value);
 	if (row->set == set_services && json_is_object(value))
 		return services_object(c, row, value);
 	return value_set(c, row, value);

@@ -33,7 +33,8 @@ const struct option_row option_rows[OPTION_COUNT] = {
 	 .help = "Name of the service that listens on a local port. May be given again; a comma "
 		 "separates several.",
 	 .takes = "PORT=NAME, such as 8000=backend, for at most 256 ports",
-	 .set = set_services},
+	 .set = set_services,
+	 .traits = OPTION_LIST},
 	{.name = "user-id",
 	 .placeholder = "LIST",
 	 .fallback = "header,jwt",
@@ -84,6 +85,32 @@ const struct option_row option_rows[OPTION_COUNT] = {
 	 .set = set_duration,
 	 .offset = MEMBER(log_slow_ns),
 	 .traits = OPTION_NUMBER},
+	{.name = "log-rate",
+	 .placeholder = "N/s",
+	 .fallback = "0",
+	 .help = "Lines a second at most; 0 sets no bound. Errors, aborted and slow requests are "
+		 "the last to go.",
+	 .takes = "a number from 0 to 1000000, such as 500/s",
+	 .set = set_rate,
+	 .most = 1000000,
+	 .traits = OPTION_NUMBER},
+	{.name = "log-fields",
+	 .placeholder = "NAME,...",
+	 .help = "The fields of log lines, instead of all that are known; timestamp, level, logger "
+		 "and message always stand there. May be given again.",
+	 .takes = "names of log fields, such as path,status,duration_ms",
+	 .set = set_log_fields,
+	 .near = near_log_field,
+	 .traits = OPTION_LIST},
+	{.name = "log-headers",
+	 .placeholder = "NAME,...",
+	 .help = "Headers of the request, or else of the response, that log lines have, X-Tenant "
+		 "as "
+		 "header_x_tenant. May be given again, 8 names in all.",
+	 .takes = "names of at most 8 headers, such as X-Tenant; Authorization, "
+		  "Proxy-Authorization, Cookie and Set-Cookie are never logged",
+	 .set = set_log_headers,
+	 .traits = OPTION_LIST},
 	{.name = "ring-size",
 	 .placeholder = "BYTES",
 	 .fallback = "4MiB",

@@ -20,10 +20,6 @@
 
 #include "option.h"
 
-#define NEAR_ENOUGH  2 /* edits between a mistyped name and the one to suggest */
-#define PREFIX_MIN   3 /* letters of a name that say which one is meant */
-#define NAME_MAX_LEN 32
-
 int option_error(const char *format, ...)
 {
 	char line[1024];
@@ -53,6 +49,24 @@ int option_refuse(const struct option_row *row, const char *format, ...)
 			    (unsigned long long)row->least, (unsigned long long)row->most);
 }
 
+int option_give(struct option_state *s, const struct option_row *row, const char *value,
+		const char *format, ...)
+{
+	const char *near;
+	char where[512];
+	va_list args;
+
+	if (!row->set(s->o, row, value))
+		return 0;
+	va_start(args, format);
+	vsnprintf(where, sizeof(where), format, args);
+	va_end(args);
+	near = row->near ? row->near(value) : NULL;
+	if (near)
+		return option_error("%s: must be %s; did you mean %s?", where, row->takes, near);
+	return option_refuse(row, "%s", where);
+}
+
 bool option_claim(struct option_state *s, const struct option_row *row, enum option_source by)
 {
 	enum option_source *holder = &s->by[row - option_rows];
@@ -62,48 +76,15 @@ bool option_claim(struct option_state *s, const struct option_row *row, enum opt
 	return *holder == by;
 }
 
-/* Edits that turn a into b, by one row of the usual matrix; names longer than that are far. */
-static size_t edit_distance(struct str a, struct str b)
+static const char *row_name(size_t i)
 {
-	size_t row[NAME_MAX_LEN + 1];
-
-	if (a.n > NAME_MAX_LEN || b.n > NAME_MAX_LEN)
-		return NAME_MAX_LEN;
-	for (size_t j = 0; j <= b.n; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= a.n; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= b.n; j++) {
-			size_t replaced = diagonal + (a.p[i - 1] != b.p[j - 1]);
-			size_t shorter = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-
-			diagonal = row[j];
-			row[j] = replaced < shorter ? replaced : shorter;
-		}
-	}
-	return row[b.n];
+	return option_rows[i].name;
 }
 
 /* The name that was meant, or NULL. */
 const char *option_nearest(struct str name)
 {
-	const char *nearest = NULL;
-	size_t least = NEAR_ENOUGH + 1;
-
-	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		struct str known = str_of(option_rows[i].name);
-		size_t distance = edit_distance(name, known);
-
-		if (name.n >= PREFIX_MIN && str_has_prefix(known, name))
-			distance = NEAR_ENOUGH;
-		if (distance >= least || distance >= known.n)
-			continue;
-		least = distance;
-		nearest = option_rows[i].name;
-	}
-	return nearest;
+	return name_nearest(name, row_name, OPTION_COUNT);
 }
 
 static int unknown_option(struct str arg)
@@ -140,9 +121,7 @@ static int line_option(struct option_state *s, char ***argv)
 		return option_error("--%s: needs a value, --%s=%s", row->name, row->name,
 				    row->placeholder);
 	option_claim(s, row, SOURCE_LINE);
-	if (row->set(s->o, row, value))
-		return option_refuse(row, "--%s%s%s", row->name, *value ? "=" : "", value);
-	return 0;
+	return option_give(s, row, value, "--%s%s%s", row->name, *value ? "=" : "", value);
 }
 
 static int line_word(const char *word, const struct command_word **chosen)
@@ -193,7 +172,10 @@ static const char *variable_find(char **env, const char *name)
 
 static int environment_read(struct option_state *s, char **env)
 {
-	for (const struct option_row *row = option_rows; row < option_rows + OPTION_COUNT; row++) {
+	int err = 0;
+
+	for (const struct option_row *row = option_rows; !err && row < option_rows + OPTION_COUNT;
+	     row++) {
 		char twin[TWIN_SIZE];
 		const char *variable = twin, *value;
 
@@ -205,10 +187,9 @@ static int environment_read(struct option_state *s, char **env)
 			value = variable_find(env, variable = row->twin);
 		if (!value || !option_claim(s, row, SOURCE_ENVIRONMENT))
 			continue;
-		if (row->set(s->o, row, value))
-			return option_refuse(row, "%s=%s", variable, value);
+		err = option_give(s, row, value, "%s=%s", variable, value);
 	}
-	return 0;
+	return err;
 }
 
 static void defaults_set(struct option_state *s)

@@ -24,7 +24,11 @@ struct options {
 	const char *backend; /* auto, sock, fexit or syscall */
 	uint32_t detail;     /* enum event_detail */
 	uint64_t log_slow_ns;
-	uint32_t log_sample;	/* millionths */
+	uint32_t log_sample; /* millionths */
+	uint32_t log_rate;   /* lines a second; 0: no bound */
+	uint64_t log_fields; /* JSONLOG_BIT() each; 0: all */
+	struct str log_headers[REQUEST_HEADERS_MAX];
+	unsigned log_header_count;
 	uint32_t ring_size;	/* bytes, a power of two */
 	uint32_t capture_bytes; /* 64 to EVENT_CAPTURE_MAX */
 	uint32_t series_max, routes_max;

@@ -147,7 +147,8 @@ void scrape_write(struct scrape *s, struct prom *p)
 		.kernel = counters,
 		.log_lines = jsonlog_lines(s->jsonlog),
 		.log_lines_dropped = jsonlog_dropped(s->jsonlog),
-		.log_lines_suppressed = jsonlog_suppressed(s->jsonlog),
+		.log_lines_sampled = jsonlog_suppressed(s->jsonlog, SUPPRESSED_SAMPLE),
+		.log_lines_above_rate = jsonlog_suppressed(s->jsonlog, SUPPRESSED_RATE),
 		.series = metrics_series(s->metrics),
 		.series_overflows = metrics_overflows(s->metrics),
 	};

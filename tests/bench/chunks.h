@@ -7,6 +7,7 @@
 #ifndef BENCH_CHUNKS_H
 #define BENCH_CHUNKS_H
 
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,15 @@ static inline int chunks_compare(const void *a, const void *b)
 	double x = *(const double *)a, y = *(const double *)b;
 
 	return (x > y) - (x < y);
+}
+
+static inline int core_pin(int core)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(core, &set);
+	return sched_setaffinity(0, sizeof(set), &set);
 }
 
 /* Runs chunks of `rounds` until the time is over; prints `P5 MEDIAN CHUNKS` in ns a round. */

@@ -10,7 +10,6 @@
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -108,15 +107,6 @@ static int loop_round(void *ctx)
 	if (writev(loop->server, x->answer, 2) != answer)
 		return -1;
 	return read(loop->client, bytes, sizeof(bytes)) == answer ? 0 : -1;
-}
-
-static int core_pin(int core)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(core, &set);
-	return sched_setaffinity(0, sizeof(set), &set);
 }
 
 static const struct exchange *exchange_of(const char *name)

@@ -5,7 +5,6 @@
  * percentile, median, chunks. The call goes through syscall(), so that no library can remember the
  * answer.
  */
-#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,16 +18,11 @@ static int call_round(void *ctx)
 
 int main(int argc, char **argv)
 {
-	cpu_set_t set;
-
 	if (argc != 3) {
 		fprintf(stderr, "usage: syscalls CORE SECONDS\n");
 		return 2;
 	}
-	CPU_ZERO(&set);
-	CPU_SET(atoi(argv[1]), &set);
-	if (sched_setaffinity(0, sizeof(set), &set) ||
-	    chunks_run(call_round, NULL, 20000, atof(argv[2]))) {
+	if (core_pin(atoi(argv[1])) || chunks_run(call_round, NULL, 20000, atof(argv[2]))) {
 		perror("syscalls");
 		return 1;
 	}

@@ -71,6 +71,9 @@ static const struct field {
 };
 #define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
 
+/* Whatever --log-headers asked for. */
+static const struct field header = {"header_", "o---", JSON_STRING};
+
 static struct tally {
 	char key[96];
 	unsigned long count;
@@ -103,6 +106,8 @@ static bool value_check(enum kind kind, const char *name, const json_t *value)
 {
 	const struct field *field = field_find(name);
 
+	if (!strncmp(name, "header_", 7) && kind == REQUEST)
+		field = &header;
 	if (!field || field->need[kind] == '-')
 		return refuse("field that the contract does not know", name);
 	if (!type_fits(value, field->type))

@@ -28,7 +28,7 @@ static struct clock clock_at_zero; /* monotonic is wall */
 static struct jsonlog *new_log(int fd, size_t bytes)
 {
 	struct jsonlog *j = jsonlog_new(&(struct jsonlog_options){
-		.fd = fd, .buffer_bytes = bytes, .clock = &clock_at_zero});
+		.fd = fd, .buffer_bytes = bytes, .form.clock = &clock_at_zero});
 
 	assert_non_null(j);
 	return j;

@@ -25,7 +25,7 @@ static struct jsonlog *new_sampled(int fd, uint32_t sample)
 {
 	struct jsonlog *j = jsonlog_new(&(struct jsonlog_options){.fd = fd,
 								  .buffer_bytes = 1 << 20,
-								  .clock = &clock_at_zero,
+								  .form.clock = &clock_at_zero,
 								  .sample = sample,
 								  .slow_ns = SLOW_NS});
 
@@ -37,17 +37,17 @@ static struct jsonlog *new_sampled(int fd, uint32_t sample)
 static void free_sampled(struct jsonlog *j, uint64_t written)
 {
 	assert_int_equal(jsonlog_flush(j), 0);
-	assert_int_equal(jsonlog_lines(j) + jsonlog_suppressed(j), written);
+	assert_int_equal(jsonlog_lines(j) + jsonlog_suppressed(j, SUPPRESSED_SAMPLE), written);
 	assert_int_equal(jsonlog_dropped(j), 0);
 	jsonlog_free(j);
 }
 
 static bool is_kept(struct jsonlog *j, const struct request *r)
 {
-	uint64_t before = jsonlog_suppressed(j);
+	uint64_t before = jsonlog_suppressed(j, SUPPRESSED_SAMPLE);
 
 	jsonlog_write(j, r);
-	return jsonlog_suppressed(j) == before;
+	return jsonlog_suppressed(j, SUPPRESSED_SAMPLE) == before;
 }
 
 static struct request request_in_trace(uint32_t trace, uint64_t conn, uint16_t status)
@@ -79,7 +79,8 @@ static void test_sample_by_trace(void **state)
 		kept += is;
 	}
 	assert_in_range(kept, TRACES * 24 / 100, TRACES * 26 / 100);
-	assert_in_range(jsonlog_suppressed(most), TRACES * 24 / 100, TRACES * 26 / 100);
+	assert_in_range(jsonlog_suppressed(most, SUPPRESSED_SAMPLE), TRACES * 24 / 100,
+			TRACES * 26 / 100);
 	free_sampled(one, TRACES);
 	free_sampled(other, TRACES);
 	free_sampled(most, TRACES);
@@ -149,7 +150,7 @@ static void test_sample_edges(void **state)
 			assert_true(is_kept(all, &r));
 		}
 	}
-	assert_int_equal(jsonlog_suppressed(none), written / 2);
+	assert_int_equal(jsonlog_suppressed(none, SUPPRESSED_SAMPLE), written / 2);
 	free_sampled(none, written);
 	free_sampled(all, written);
 	close(fd);

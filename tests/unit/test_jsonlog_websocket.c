@@ -75,13 +75,14 @@ static struct websocket make_full(void)
 /* The line without its newline. */
 static const char *line_of(enum websocket_event what, const struct websocket *w, const char *node)
 {
-	struct buf b;
+	static struct jsonlog_form form;
+	size_t n;
 
-	buf_init_fixed(&b, memory, sizeof(memory));
-	jsonlog_format_websocket(&b, what, w, LATER, &clock_at_zero, node);
-	assert_false(b.full);
-	assert_int_equal(memory[b.n - 1], '\n');
-	memory[b.n - 1] = '\0';
+	jsonlog_form_init(&form, &(struct jsonlog_form_options){node, .clock = &clock_at_zero});
+	n = jsonlog_format_websocket(&form, memory, what, w, LATER);
+	assert_in_range(n, 1, sizeof(memory));
+	assert_int_equal(memory[n - 1], '\n');
+	memory[n - 1] = '\0';
 	assert_null(strchr(memory, '\n'));
 	return memory;
 }
@@ -326,14 +327,17 @@ static void test_lines(void **state)
 
 	(void)state;
 	assert_non_null(f);
-	j = jsonlog_new(&(struct jsonlog_options){
-		.fd = fileno(f), .clock = &clock_at_zero, .sample = 0, .slow_ns = UINT64_MAX});
+	j = jsonlog_new(&(struct jsonlog_options){.fd = fileno(f),
+						  .buffer_bytes = 1 << 16,
+						  .form.clock = &clock_at_zero,
+						  .slow_ns = UINT64_MAX});
 	assert_non_null(j);
 	for (int what = WEBSOCKET_OPENED; what <= WEBSOCKET_CLOSED; what++)
 		jsonlog_websocket(j, what, &w);
 	assert_int_equal(jsonlog_flush(j), 0);
 	assert_int_equal(jsonlog_lines(j), 3);
-	assert_int_equal(jsonlog_suppressed(j), 0);
+	assert_int_equal(jsonlog_suppressed(j, SUPPRESSED_SAMPLE), 0);
+	assert_int_equal(jsonlog_suppressed(j, SUPPRESSED_RATE), 0);
 	assert_int_equal(jsonlog_dropped(j), 0);
 	rewind(f);
 	for (size_t i = 0; i < 3; i++) {

@@ -38,7 +38,8 @@ static const struct selfstat full = {
 	.kernel = kernel,
 	.log_lines = 17,
 	.log_lines_dropped = 18,
-	.log_lines_suppressed = 21,
+	.log_lines_sampled = 21,
+	.log_lines_above_rate = 22,
 	.series = 19,
 	.series_overflows = 20,
 	.programs = programs,
@@ -108,7 +109,8 @@ static void test_values(void **state)
 		"sonde_shed_overflow_total 8",
 		"sonde_log_lines_total 17",
 		"sonde_log_lines_dropped_total 18",
-		"sonde_log_lines_suppressed_total 21",
+		"sonde_log_lines_suppressed_total{reason=\"sample\"} 21",
+		"sonde_log_lines_suppressed_total{reason=\"rate\"} 22",
 		"sonde_series 19",
 		"sonde_series_overflow_total 20",
 		"process_start_time_seconds 1700000000.25",
@@ -140,7 +142,7 @@ static void test_zero_from_the_start(void **state)
 	assert_line(text, "sonde_unseen_total{reason=\"pipelined\"} 0");
 	assert_line(text, "sonde_records_lost_total{reason=\"close\"} 0");
 	assert_line(text, "sonde_shed_overflow_total 0");
-	assert_line(text, "sonde_log_lines_suppressed_total 0");
+	assert_line(text, "sonde_log_lines_suppressed_total{reason=\"rate\"} 0");
 	assert_line(text, "sonde_series_overflow_total 0");
 	assert_null(strstr(text, "sonde_backend{"));
 	free(text);

@@ -84,7 +84,7 @@ static void fill(struct users *u, struct request *r, struct str head, bool whole
 	memset(r, 0, sizeof(*r));
 	r->proto = &proto_http1;
 	if (proto_http1.parse(MSG_REQUEST, head, &msg) > 0)
-		users_fill(u, r, &msg, head);
+		users_fill(u, r, &msg);
 	free(bytes);
 }
 

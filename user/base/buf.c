@@ -4,12 +4,10 @@
  * it. A growing buffer doubles up to max; a fixed one has size == max from the start. Failing to
  * grow and not fitting are the same to the caller: `full`.
  *
- * buf_json() is on the hot path of the log. A table says for each byte whether it can stand as it
- * is; runs of such bytes are copied at once. Everything else is looked at: quotes, control
- * characters (C0, DEL, C1), U+2028/2029, and UTF-8 that is not well formed, which is replaced byte
- * by byte. No output depends on the locale as long as nobody calls setlocale(), and nobody does.
+ * What numbers and JSON strings look like, put.c knows; here it is made to fit.
  */
 #include "base/buf.h"
+#include "base/put.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -20,17 +18,7 @@
 #include "base/hex.h"
 
 #define GROW_FIRST 1024
-
-static const char two_digits[] = "00010203040506070809"
-				 "10111213141516171819"
-				 "20212223242526272829"
-				 "30313233343536373839"
-				 "40414243444546474849"
-				 "50515253545556575859"
-				 "60616263646566676869"
-				 "70717273747576777879"
-				 "80818283848586878889"
-				 "90919293949596979899";
+#define JSON_PIECE 256
 
 void buf_init_fixed(struct buf *b, char *memory, size_t size)
 {
@@ -106,38 +94,19 @@ void buf_char(struct buf *b, char c)
 		b->p[b->n++] = c;
 }
 
-/* Writes backwards from `end`; returns where the digits begin. */
-static char *digits_before(char *end, uint64_t value)
-{
-	while (value >= 100) {
-		end -= 2;
-		memcpy(end, &two_digits[value % 100 * 2], 2);
-		value /= 100;
-	}
-	if (value < 10) {
-		*--end = (char)('0' + value);
-		return end;
-	}
-	end -= 2;
-	memcpy(end, &two_digits[value * 2], 2);
-	return end;
-}
-
 void buf_u64(struct buf *b, uint64_t value)
 {
-	char text[20], *end = text + sizeof(text), *start = digits_before(end, value);
+	char text[PUT_U64_MAX], *end = put_u64(text, value);
 
-	buf_bytes(b, start, (size_t)(end - start));
+	buf_bytes(b, text, (size_t)(end - text));
 }
 
 void buf_i64(struct buf *b, int64_t value)
 {
-	char text[21], *end = text + sizeof(text);
-	char *start = digits_before(end, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+	char text[1 + PUT_U64_MAX] = "-";
+	char *end = put_u64(text + (value < 0), value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 
-	if (value < 0)
-		*--start = '-';
-	buf_bytes(b, start, (size_t)(end - start));
+	buf_bytes(b, text, (size_t)(end - text));
 }
 
 void buf_hex(struct buf *b, uint64_t value, int digits)
@@ -154,16 +123,9 @@ void buf_hex(struct buf *b, uint64_t value, int digits)
 
 void buf_fixed(struct buf *b, uint64_t value, int places)
 {
-	char text[48], *end = text + sizeof(text), *start = end;
+	char text[PUT_FIXED_MAX], *end = put_fixed(text, value, places);
 
-	for (; places > 0 && value % 10 == 0; places--)
-		value /= 10;
-	for (; places > 0; places--, value /= 10)
-		*--start = (char)('0' + value % 10);
-	if (start != end)
-		*--start = '.';
-	start = digits_before(start, value);
-	buf_bytes(b, start, (size_t)(end - start));
+	buf_bytes(b, text, (size_t)(end - text));
 }
 
 void buf_double(struct buf *b, double value)
@@ -207,82 +169,23 @@ void buf_printf(struct buf *b, const char *format, ...)
 	va_end(args);
 }
 
-/* 0: stands as it is; 'u': \u00XX; 'm': begins a character of several bytes; 'x': never begins
- * one; else the letter after the backslash. */
-static const char json_class[256] = {
-	[0x00 ... 0x07] = 'u', ['\b'] = 'b',	      ['\t'] = 't', ['\n'] = 'n',
-	[0x0b] = 'u',	       ['\f'] = 'f',	      ['\r'] = 'r', ['"'] = '"',
-	['\\'] = '\\',	       [0x0e ... 0x1f] = 'u', [0x7f] = 'u', [0x80 ... 0xc1] = 'x',
-	[0xc2 ... 0xf4] = 'm', [0xf5 ... 0xff] = 'x',
-};
-
-static size_t json_character(struct buf *b, const unsigned char *s, size_t left)
+/* A character is at most four bytes, or less that are no UTF-8. */
+static size_t json_piece(struct str s)
 {
-	size_t n = str_utf8((struct str){(const char *)s, left});
-
-	if (n == 0)
-		buf_text(b, "\xef\xbf\xbd");
-	else if (s[0] == 0xc2 && s[1] < 0xa0)
-		buf_printf(b, "\\u00%02x", s[1]);
-	else if (s[0] == 0xe2 && s[1] == 0x80 && (s[2] & 0xfe) == 0xa8)
-		buf_text(b, s[2] == 0xa8 ? "\\u2028" : "\\u2029");
-	else
-		buf_bytes(b, s, n);
-	return n ? n : 1;
-}
-
-static size_t json_special(struct buf *b, const unsigned char *s, size_t left)
-{
-	char class = json_class[*s];
-
-	if (class == 'm')
-		return json_character(b, s, left);
-	if (class == 'x') {
-		buf_text(b, "\xef\xbf\xbd");
-	} else if (class == 'u') {
-		buf_text(b, "\\u00");
-		buf_hex(b, *s, 2);
-	} else {
-		buf_bytes(b, (const char[]){'\\', class}, 2);
-	}
-	return 1;
-}
-
-static bool utf8_continues(char c)
-{
-	return ((unsigned char)c & 0xc0) == 0x80;
-}
-
-/* A cut inside a character moves before it, at most over its three continuation bytes. */
-static size_t json_cut(struct str s, size_t most)
-{
-	size_t n = most;
-
-	if (s.n <= most)
-		return s.n;
-	while (n > 0 && most - n < 3 && utf8_continues(s.p[n]))
-		n--;
-	return utf8_continues(s.p[n]) ? most : n;
+	return str_most(s, JSON_PIECE).n;
 }
 
 void buf_json(struct buf *b, struct str s, size_t most)
 {
-	const unsigned char *p = (const unsigned char *)s.p;
-	size_t n = json_cut(s, most), start = b->n, i = 0;
+	char text[PUT_JSON_MAX(JSON_PIECE)];
+	size_t start = b->n;
 	bool was_full = b->full;
 
 	b->full = false;
 	buf_char(b, '"');
-	while (i < n && !b->full) {
-		size_t run = i;
-
-		while (run < n && json_class[p[run]] == 0)
-			run++;
-		buf_bytes(b, p + i, run - i);
-		i = run;
-		if (i < n)
-			i += json_special(b, p + i, n - i);
-	}
+	for (s = str_most(s, most); s.n && !b->full; s = str_from(s, json_piece(s)))
+		buf_bytes(b, text,
+			  (size_t)(put_json(text, (struct str){s.p, json_piece(s)}) - text));
 	buf_char(b, '"');
 	if (b->full)
 		b->n = start;

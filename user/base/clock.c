@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "base/put.h"
 
 static uint64_t clock_read(clockid_t id)
 {
@@ -46,23 +47,26 @@ static void clock_format(struct clock *c, uint64_t second)
 	struct tm utc;
 
 	gmtime_r(&t, &utc);
-	strftime(c->text, sizeof(c->text), "%Y-%m-%dT%H:%M:%S", &utc);
+	strftime(c->text, sizeof(c->text), "%Y-%m-%dT%H:%M:%S.", &utc);
 	c->second = second;
+}
+
+char *clock_put(struct clock *c, char *to, uint64_t monotonic)
+{
+	uint64_t wall = clock_wall(c, monotonic);
+	uint64_t second = wall / NS_PER_SECOND;
+
+	if (second != c->second || !c->text[0])
+		clock_format(c, second);
+	memcpy(to, c->text, 20);
+	put_digits(to + 20, (uint32_t)(wall - second * NS_PER_SECOND) / (uint32_t)NS_PER_US, 6);
+	to[26] = 'Z';
+	return to + CLOCK_TEXT;
 }
 
 void clock_write(struct clock *c, struct buf *b, uint64_t monotonic)
 {
-	uint64_t wall = clock_wall(c, monotonic);
-	uint64_t second = wall / NS_PER_SECOND;
-	uint32_t us = (uint32_t)(wall % NS_PER_SECOND / NS_PER_US);
-	char text[27];
+	char text[CLOCK_TEXT];
 
-	if (second != c->second || !c->text[0])
-		clock_format(c, second);
-	memcpy(text, c->text, 19);
-	text[19] = '.';
-	for (int i = 25; i > 19; i--, us /= 10)
-		text[i] = (char)('0' + us % 10);
-	text[26] = 'Z';
-	buf_bytes(b, text, sizeof(text));
+	buf_bytes(b, text, (size_t)(clock_put(c, text, monotonic) - text));
 }

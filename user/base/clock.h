@@ -13,7 +13,7 @@ struct buf;
 struct clock {
 	int64_t offset;	 /* wall = monotonic + offset, ns */
 	uint64_t second; /* the one that `text` holds */
-	char text[20];	 /* 2026-11-22T10:30:45 */
+	char text[21];	 /* 2026-11-22T10:30:45. */
 };
 
 #define NS_PER_SECOND 1000000000ULL
@@ -24,6 +24,8 @@ uint64_t clock_monotonic(void);
 void clock_sync(struct clock *c);
 uint64_t clock_wall(const struct clock *c, uint64_t monotonic);
 /* RFC 3339 with microseconds and Z: 2026-11-22T10:30:45.123456Z, without quotes */
+#define CLOCK_TEXT 27
+char *clock_put(struct clock *c, char *to, uint64_t monotonic); /* at a cursor: see put.h */
 void clock_write(struct clock *c, struct buf *b, uint64_t monotonic);
 
 #endif

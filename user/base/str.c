@@ -115,25 +115,59 @@ size_t str_copy(char *to, size_t size, struct str s)
 	return n;
 }
 
-size_t str_utf8(struct str s)
+static size_t utf8_length(unsigned char first)
+{
+	if (first < 0x80)
+		return 1;
+	if (first < 0xc2 || first > 0xf4)
+		return 0;
+	return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
+
+/* Keeps overlong forms, surrogates and what lies beyond U+10FFFF out. */
+static bool utf8_second_fits(const unsigned char *p)
+{
+	unsigned char least = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
+	unsigned char most = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
+
+	return p[1] >= least && p[1] <= most;
+}
+
+size_t str_utf8_part(struct str s)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
-	unsigned char least, most;
-	size_t n;
+	size_t whole = s.n ? utf8_length(*p) : 0, n = 2;
 
-	if (s.n == 0 || (p[0] >= 0x80 && p[0] < 0xc2) || p[0] > 0xf4)
-		return 0;
-	n = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	if (n == 1 || s.n < n)
-		return n == 1;
-	least = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
-	most = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
-	if (p[1] < least || p[1] > most)
-		return 0;
-	for (size_t i = 2; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
+	if (whole < 2 || s.n < 2 || !utf8_second_fits(p))
+		return s.n ? 1 : 0;
+	while (n < whole && n < s.n && (p[n] & 0xc0) == 0x80)
+		n++;
 	return n;
+}
+
+size_t str_utf8(struct str s)
+{
+	size_t n = s.n ? utf8_length((unsigned char)*s.p) : 0;
+
+	return n && str_utf8_part(s) == n ? n : 0;
+}
+
+static bool utf8_continues(char c)
+{
+	return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* At most over three bytes back: more that continue belong to no character. */
+struct str str_most(struct str s, size_t most)
+{
+	size_t n = most;
+
+	if (s.n <= most)
+		return s;
+	while (n > 0 && most - n < 3 && utf8_continues(s.p[n]))
+		n--;
+	s.n = utf8_continues(s.p[n]) ? most : n;
+	return s;
 }
 
 static uint64_t fold(uint64_t a, uint64_t b)

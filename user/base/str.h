@@ -35,6 +35,10 @@ size_t str_copy(char *to, size_t size, struct str s);
 
 /* Bytes of the well-formed UTF-8 character (RFC 3629) at the start of s; 0 if there is none. */
 size_t str_utf8(struct str s);
+/* Where there is none: bytes of the longest beginning of one, at least 1; 0 at the end. */
+size_t str_utf8_part(struct str s);
+/* At most `most` bytes of s; a cut inside a character moves before it. */
+struct str str_most(struct str s, size_t most);
 
 uint64_t str_hash(struct str s);
 uint64_t bytes_hash(const void *bytes, size_t n);

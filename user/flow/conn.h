@@ -100,6 +100,7 @@ struct flow {
 	struct table *forgotten; /* struct conn, too: with requests that are open */
 	struct conn *waiting;
 	struct exchange *exchanges, *free_exchanges;
+	struct request_headers *headers; /* one an exchange; NULL: none are asked for */
 	uint32_t exchanges_used, pieces_used;
 	bool forgot;   /* some connection, before its end */
 	uint32_t roll; /* number of the last roll call */
@@ -120,6 +121,14 @@ struct exchange *exchange_new(struct flow *f); /* cleared but for its strings; N
 void exchange_free(struct flow *f, struct exchange *x);
 struct piece *piece_new(struct flow *f);
 void piece_free(struct flow *f, struct piece **p);
+
+/* headers.c */
+int headers_init(struct flow *f);
+void headers_free(struct flow *f);
+void headers_clear(struct flow *f, struct exchange *x);
+void headers_fill(struct flow *f, struct exchange *x, struct str head);
+/* Those of a response that came before its request's record. */
+void headers_adopt(struct flow *f, struct exchange *x, const struct exchange *early);
 
 /* exchange.c */
 struct exchange *exchange_start(struct flow *f, struct conn *c, uint32_t pid, uint32_t tid,

@@ -40,6 +40,9 @@ struct flow_options {
 	const struct owner *(*websocket)(void *ctx, enum websocket_event what,
 					 const struct websocket *w);
 	struct user_options user;
+	/* Names of headers whose values requests keep, at most REQUEST_HEADERS_MAX; borrowed. */
+	const struct str *headers;
+	unsigned header_count;
 	uint64_t reconnect_window_ns; /* 0: reconnects are not looked for */
 	uint64_t progress_ns;	      /* between WEBSOCKET_PROGRESSED of one connection; 0: never */
 	void *ctx;

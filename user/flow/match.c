@@ -163,6 +163,7 @@ void match_filled(struct flow *f, struct conn *c, struct exchange *x)
 		request_set(&x->request, request_id, request_str(&early->request, request_id));
 		x->request.id_source = early->request.id_source;
 	}
+	headers_adopt(f, x, early);
 	answer = early->handshake;
 	exchange_free(f, early);
 	answering_start(f, c, x, &answer, c->answer.tail);
@@ -257,6 +258,7 @@ void match_response(struct flow *f, struct conn *c, const struct msg *msg, const
 	if (!x)
 		return;
 	answer_fill(c, x, msg, a, consumed);
+	headers_fill(f, x, msg->head);
 	handshake = handshake_of(msg);
 	if (handshake.upgrade && msg->status == 101)
 		websocket_protocol(f, c->id, a->time, msg->ids[ID_WEBSOCKET_PROTOCOL]);

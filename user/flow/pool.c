@@ -17,13 +17,14 @@ int pool_init(struct flow *f)
 {
 	f->exchanges = calloc(f->options.exchanges_max, sizeof(*f->exchanges));
 	f->pieces = calloc(PIECES_MAX, piece_size(f));
-	return f->exchanges && f->pieces ? 0 : -1;
+	return f->exchanges && f->pieces ? headers_init(f) : -1;
 }
 
 void pool_free(struct flow *f)
 {
 	free(f->exchanges);
 	free(f->pieces);
+	headers_free(f);
 }
 
 struct exchange *exchange_new(struct flow *f)
@@ -39,6 +40,7 @@ struct exchange *exchange_new(struct flow *f)
 	/* strings are counted: clearing the counts clears them */
 	memset(x, 0, offsetof(struct exchange, request) + offsetof(struct request, op));
 	x->request_body = REQUEST_SIZE_UNKNOWN;
+	headers_clear(f, x);
 	return x;
 }
 

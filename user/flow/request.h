@@ -54,6 +54,15 @@ struct request_addr {
 #define REQUEST_TARGET_MAX   512
 #define REQUEST_ROUTE_MAX    200
 
+#define REQUEST_HEADERS_MAX  8
+#define REQUEST_HEADER_BYTES 256
+
+/* Values of headers that an option names, in its order; length 0: not there. */
+struct request_headers {
+	uint16_t length[REQUEST_HEADERS_MAX];
+	char value[REQUEST_HEADERS_MAX][REQUEST_HEADER_BYTES];
+};
+
 struct request {
 	uint64_t conn;
 	uint32_t txn;
@@ -68,6 +77,7 @@ struct request {
 	uint8_t parent;	   /* enum request_parent */
 	const struct proto *proto;
 	const struct owner *owner;
+	const struct request_headers *headers; /* flow's, as long as it tells of r; NULL: none */
 	struct request_addr local, peer;
 
 	/* CLOCK_MONOTONIC, ns */

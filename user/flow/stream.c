@@ -50,12 +50,6 @@ static void fill(struct flow *f, struct exchange *x, const struct msg *msg, uint
 		x->request_body = consumed - msg->head_bytes + msg->body_left;
 }
 
-/* A head that was cut is all that is there. */
-static struct str head_view(const struct msg *msg, struct str bytes)
-{
-	return msg->head_bytes ? (struct str){bytes.p, msg->head_bytes} : bytes;
-}
-
 /*
  * One or more requests from the first byte of x on; those behind the first were pipelined. Returns
  * the bytes of a head that goes on, whose exchange *x then is; absent if there are none.
@@ -78,7 +72,8 @@ static struct str requests(struct flow *f, struct conn *c, const struct event_da
 			f->stats.parse_errors[c->protocol] += !(*x)->tentative;
 		} else {
 			fill(f, *x, &msg, (uint64_t)n);
-			users_fill(f->users, &(*x)->request, &msg, head_view(&msg, bytes));
+			users_fill(f->users, &(*x)->request, &msg);
+			headers_fill(f, *x, msg.head);
 		}
 		match_filled(f, c, *x);
 		if (n < 0)

@@ -70,10 +70,9 @@ static void fill_id(struct users *u, struct request *r, struct str id)
 		request_set(r, user_id, id);
 }
 
-static void fill_header(struct users *u, struct request *r, struct str name, const struct msg *msg,
-			struct str head)
+static void fill_header(struct users *u, struct request *r, struct str name, const struct msg *msg)
 {
-	fill_id(u, r, name.n ? r->proto->field(head, name) : msg->ids[ID_USER]);
+	fill_id(u, r, name.n ? r->proto->field(msg->head, name) : msg->ids[ID_USER]);
 }
 
 /* Apart, so that requests without a token need no room for one. */
@@ -85,13 +84,13 @@ static __attribute__((noinline)) void fill_claim(struct users *u, struct request
 	fill_id(u, r, jwt_claim(bearer_token(authorization), claim, &memory));
 }
 
-void users_fill(struct users *u, struct request *r, const struct msg *msg, struct str head)
+void users_fill(struct users *u, struct request *r, const struct msg *msg)
 {
 	for (unsigned i = 0; i < u->options.source_count && !r->length.user_id; i++) {
 		const struct user_source *source = &u->options.sources[i];
 
 		if (source->kind == USER_HEADER)
-			fill_header(u, r, source->name, msg, head);
+			fill_header(u, r, source->name, msg);
 		else if (msg->ids[ID_AUTHORIZATION].n)
 			fill_claim(u, r, source->name, msg->ids[ID_AUTHORIZATION]);
 	}

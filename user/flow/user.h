@@ -27,7 +27,7 @@ struct users;
 struct users *users_new(const struct user_options *options); /* NULL: no memory */
 void users_free(struct users *u);			     /* NULL-safe */
 
-/* Fills r->user_id from a request's message, and the bytes of its head. */
-void users_fill(struct users *u, struct request *r, const struct msg *msg, struct str head);
+/* Fills r->user_id from a request's message. */
+void users_fill(struct users *u, struct request *r, const struct msg *msg);
 
 #endif

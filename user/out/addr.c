@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/put.h"
 #include "out/addr.h"
 
 static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
@@ -24,46 +25,42 @@ static const uint8_t *ipv4_bytes(const struct request_addr *addr)
 	return NULL;
 }
 
-static void write_ipv4(struct buf *b, const uint8_t *ip)
+static char *put_ipv4(char *to, const uint8_t *ip)
 {
-	for (int i = 0; i < 4; i++) {
-		if (i)
-			buf_char(b, '.');
-		buf_u64(b, ip[i]);
-	}
+	for (int i = 0; i < 4; i++)
+		to = put_char(put_u64(to, ip[i]), '.');
+	return to - 1;
 }
 
-static void write_ipv6(struct buf *b, const uint8_t *ip)
+static char *put_ip(char *to, const struct request_addr *addr, const uint8_t *ipv4)
 {
-	char text[INET6_ADDRSTRLEN];
+	if (ipv4)
+		return put_ipv4(to, ipv4);
+	if (addr->family == AF_UNIX)
+		return put_str(to, STR("unix"));
+	if (addr->family != AF_INET6 || !inet_ntop(AF_INET6, addr->ip, to, INET6_ADDRSTRLEN))
+		return to;
+	return to + strlen(to);
+}
 
-	if (inet_ntop(AF_INET6, ip, text, sizeof(text)))
-		buf_text(b, text);
+char *addr_put(char *to, const struct request_addr *addr)
+{
+	const uint8_t *ipv4 = ipv4_bytes(addr);
+	bool brackets = addr->family == AF_INET6 && !ipv4;
+
+	if (brackets)
+		to = put_char(to, '[');
+	to = put_ip(to, addr, ipv4);
+	if (brackets)
+		to = put_char(to, ']');
+	if (addr->family == AF_INET || addr->family == AF_INET6)
+		to = put_u64(put_char(to, ':'), addr->port);
+	return to;
 }
 
 void addr_write_ip(struct buf *b, const struct request_addr *addr)
 {
-	const uint8_t *ipv4 = ipv4_bytes(addr);
+	char text[ADDR_TEXT_MAX];
 
-	if (ipv4)
-		write_ipv4(b, ipv4);
-	else if (addr->family == AF_INET6)
-		write_ipv6(b, addr->ip);
-	else if (addr->family == AF_UNIX)
-		buf_text(b, "unix");
-}
-
-void addr_write(struct buf *b, const struct request_addr *addr)
-{
-	bool brackets = addr->family == AF_INET6 && !ipv4_bytes(addr);
-
-	if (brackets)
-		buf_char(b, '[');
-	addr_write_ip(b, addr);
-	if (brackets)
-		buf_char(b, ']');
-	if (addr->family == AF_INET || addr->family == AF_INET6) {
-		buf_char(b, ':');
-		buf_u64(b, addr->port);
-	}
+	buf_bytes(b, text, (size_t)(put_ip(text, addr, ipv4_bytes(addr)) - text));
 }

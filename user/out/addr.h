@@ -12,6 +12,7 @@
 #define ADDR_TEXT_MAX 56 /* "[v6]:port" */
 
 void addr_write_ip(struct buf *b, const struct request_addr *addr);
-void addr_write(struct buf *b, const struct request_addr *addr); /* with the port */
+/* With the port, at a cursor (see base/put.h) with room for ADDR_TEXT_MAX bytes. */
+char *addr_put(char *to, const struct request_addr *addr);
 
 #endif

@@ -14,25 +14,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "out/jsonlog.h"
+#include "out/jsonlog_choice.h"
 #include "out/sink.h"
 
 #define FLUSH_BYTES 65536U /* what a pipe takes at once */
 
 struct jsonlog {
-	struct jsonlog_options options;
 	struct sink sink;
 	char *bytes;
+	size_t buffer_bytes;
 	size_t head; /* waiting: from head to tail */
 	size_t tail;
-	bool slow; /* the reader took less than there was */
-	int gone;  /* -errno of the write that failed for good */
-	bool told; /* the caller knows of it */
+	uint64_t waiting; /* lines whose last byte was not taken yet */
+	bool slow;	  /* the reader took less than there was */
+	int gone;	  /* -errno of the write that failed for good */
+	bool told;	  /* the caller knows of it */
 	uint64_t lines;
 	uint64_t dropped;
-	uint64_t suppressed;
+	struct choice choice;
+	struct jsonlog_form form;
 };
 
 struct jsonlog *jsonlog_new(const struct jsonlog_options *options)
@@ -44,15 +46,17 @@ struct jsonlog *jsonlog_new(const struct jsonlog_options *options)
 	j = calloc(1, sizeof(*j));
 	if (!j)
 		return NULL;
-	j->options = *options;
-	if (j->options.buffer_bytes < JSONLOG_LINE_MAX)
-		j->options.buffer_bytes = JSONLOG_LINE_MAX;
-	j->bytes = malloc(j->options.buffer_bytes);
+	j->buffer_bytes = options->buffer_bytes;
+	if (j->buffer_bytes < JSONLOG_LINE_MAX)
+		j->buffer_bytes = JSONLOG_LINE_MAX;
+	j->bytes = malloc(j->buffer_bytes);
 	if (!j->bytes) {
 		free(j);
 		return NULL;
 	}
 	sink_open(&j->sink, options->fd);
+	choice_init(&j->choice, options);
+	jsonlog_form_init(&j->form, &options->form);
 	return j;
 }
 
@@ -80,16 +84,28 @@ static uint64_t count_lines(const char *bytes, size_t n)
 static void give_up(struct jsonlog *j, int error)
 {
 	j->gone = error;
-	j->dropped += count_lines(j->bytes + j->head, j->tail - j->head);
+	j->dropped += j->waiting;
+	j->waiting = 0;
 	j->head = j->tail = 0;
+}
+
+/* Bytes from the head on: as a rule all of them, of lines whose number is known. */
+static void take(struct jsonlog *j, size_t n)
+{
+	uint64_t lines = j->waiting;
+
+	if (n < j->tail - j->head)
+		lines = count_lines(j->bytes + j->head, n);
+	j->head += n;
+	j->lines += lines;
+	j->waiting -= lines;
 }
 
 static void flush(struct jsonlog *j)
 {
 	j->slow = false;
 	while (j->head < j->tail) {
-		const char *from = j->bytes + j->head;
-		ssize_t taken = sink_write(&j->sink, from, j->tail - j->head);
+		ssize_t taken = sink_write(&j->sink, j->bytes + j->head, j->tail - j->head);
 
 		j->slow = taken == -EAGAIN;
 		if (j->slow)
@@ -98,8 +114,7 @@ static void flush(struct jsonlog *j)
 			give_up(j, (int)taken);
 			return;
 		}
-		j->lines += count_lines(from, (size_t)taken);
-		j->head += (size_t)taken;
+		take(j, (size_t)taken);
 	}
 	j->head = j->tail = 0;
 }
@@ -107,89 +122,60 @@ static void flush(struct jsonlog *j)
 /* Moves what waits to the front once that is worth it. */
 static void make_room(struct jsonlog *j)
 {
-	if (j->head == 0 || j->options.buffer_bytes - j->tail >= JSONLOG_LINE_MAX)
+	if (j->head == 0 || j->buffer_bytes - j->tail >= JSONLOG_LINE_MAX)
 		return;
 	memmove(j->bytes, j->bytes + j->head, j->tail - j->head);
 	j->tail -= j->head;
 	j->head = 0;
 }
 
-/*
- * By the trace id, so that every agent on its way keeps all lines of a trace or none; FNV-1a, then
- * a mix of its high bits. Without one by the transaction.
- */
-static uint32_t sample_of(const struct request *r)
+/* Room for one line behind those that wait; NULL: it is dropped. */
+static char *begin_line(struct jsonlog *j)
 {
-	uint64_t hash = 0xcbf29ce484222325ULL;
-
-	for (unsigned i = 0; i < r->length.trace_id; i++)
-		hash = (hash ^ (unsigned char)r->trace_id[i]) * 0x100000001b3ULL;
-	if (!r->length.trace_id)
-		hash ^= r->conn * 31 + r->txn;
-	hash = (hash ^ hash >> 32) * 0x9E3779B97F4A7C15ULL;
-	return (uint32_t)((hash >> 32) * JSONLOG_SAMPLE_ALL >> 32);
-}
-
-static bool is_kept(const struct jsonlog_options *o, const struct request *r)
-{
-	return r->error != REQUEST_OK || r->status >= 500 || request_latency(r) >= o->slow_ns ||
-	       sample_of(r) < o->sample;
-}
-
-/* Room for one line behind those that wait. */
-static struct buf begin_line(struct jsonlog *j)
-{
-	struct buf b;
-	size_t room;
-
 	make_room(j);
-	room = j->options.buffer_bytes - j->tail;
-	buf_init_fixed(&b, j->bytes + j->tail, room < JSONLOG_LINE_MAX ? room : JSONLOG_LINE_MAX);
-	b.full = j->gone; /* nobody will read it */
-	return b;
+	if (!j->gone && j->buffer_bytes - j->tail >= JSONLOG_LINE_MAX)
+		return j->bytes + j->tail;
+	j->dropped++;
+	return NULL;
 }
 
-static void end_line(struct jsonlog *j, const struct buf *b)
+static void end_line(struct jsonlog *j, size_t n)
 {
-	if (b->full) {
-		j->dropped++;
-		return;
-	}
-	j->tail += b->n;
+	j->tail += n;
+	j->waiting++;
 	if (j->tail - j->head >= FLUSH_BYTES && !j->slow)
 		flush(j);
 }
 
 void jsonlog_write(struct jsonlog *j, const struct request *r)
 {
-	struct buf b;
+	char *to;
 
-	if (!jsonlog_keeps(j, r)) {
-		j->suppressed++;
+	if (!choice_takes(&j->choice, r))
 		return;
-	}
-	b = begin_line(j);
-	if (!b.full)
-		jsonlog_format(&b, r, j->options.clock, j->options.node);
-	end_line(j, &b);
-}
-
-void jsonlog_websocket(struct jsonlog *j, enum websocket_event what, const struct websocket *w)
-{
-	struct buf b;
-
-	if (what == WEBSOCKET_MOVED)
-		return;
-	b = begin_line(j);
-	if (!b.full)
-		jsonlog_format_websocket(&b, what, w, clock_monotonic(), j->options.clock,
-					 j->options.node);
-	end_line(j, &b);
+	to = begin_line(j);
+	if (to)
+		end_line(j, jsonlog_format(&j->form, to, r));
 }
 
 bool jsonlog_keeps(const struct jsonlog *j, const struct request *r)
 {
-	return j->options.sample >= JSONLOG_SAMPLE_ALL || is_kept(&j->options, r);
+	return choice_wants(&j->choice, r);
+}
+
+void jsonlog_websocket(struct jsonlog *j, enum websocket_event what, const struct websocket *w)
+{
+	uint64_t now;
+	char *to;
+
+	if (what == WEBSOCKET_MOVED)
+		return;
+	now = clock_monotonic();
+	if (!choice_takes_websocket(&j->choice, what, w, now))
+		return;
+	to = begin_line(j);
+	if (to)
+		end_line(j, jsonlog_format_websocket(&j->form, to, what, w, now));
 }
 
 int jsonlog_flush(struct jsonlog *j)
@@ -231,7 +217,7 @@ uint64_t jsonlog_dropped(const struct jsonlog *j)
 	return j->dropped;
 }
 
-uint64_t jsonlog_suppressed(const struct jsonlog *j)
+uint64_t jsonlog_suppressed(const struct jsonlog *j, enum jsonlog_suppressed why)
 {
-	return j->suppressed;
+	return j->choice.suppressed[why];
 }

@@ -12,28 +12,29 @@
 #include <stdbool.h>
 
 #include "flow/websocket.h"
+#include "out/jsonlog_form.h"
 
 struct jsonlog;
-struct clock;
 
 struct jsonlog_options {
 	int fd;
 	size_t buffer_bytes; /* bound of what waits, e.g. 1 MiB */
-	const char *node;    /* or NULL */
-	struct clock *clock; /* borrowed */
-	uint32_t sample;     /* share of lines kept, in JSONLOG_SAMPLE_ALL-ths */
+	struct jsonlog_form_options form;
+	uint32_t sample;  /* share of lines kept, in JSONLOG_SAMPLE_ALL-ths */
 	uint64_t slow_ns; /* requests that took longer, errors and aborted ones are always kept */
+	uint32_t rate;	  /* lines a second, 0: as many as there are */
 };
 
 #define JSONLOG_SAMPLE_ALL 1000000
 
-#define JSONLOG_LINE_MAX 16000 /* bytes with the newline: CRI runtimes split at 16,384 */
+/* Why a line was not written that could have been. */
+enum jsonlog_suppressed { SUPPRESSED_SAMPLE, SUPPRESSED_RATE, SUPPRESSED_REASONS };
 
 struct jsonlog *jsonlog_new(const struct jsonlog_options *options); /* NULL with errno */
 void jsonlog_free(struct jsonlog *j);				    /* NULL-safe; does not flush */
 
 void jsonlog_write(struct jsonlog *j, const struct request *r);
-/* Will it have a line, or does the sample leave it out? */
+/* Will it have a line, or does the sample leave it out? The rate is asked when it is written. */
 bool jsonlog_keeps(const struct jsonlog *j, const struct request *r);
 /* A line at its opening, its progress and its end, whatever the sample; w->owner is set. */
 void jsonlog_websocket(struct jsonlog *j, enum websocket_event what, const struct websocket *w);
@@ -44,13 +45,7 @@ int jsonlog_flush(struct jsonlog *j);
 void jsonlog_drain(struct jsonlog *j, int timeout_ms);
 
 uint64_t jsonlog_lines(const struct jsonlog *j);
-uint64_t jsonlog_dropped(const struct jsonlog *j);
-uint64_t jsonlog_suppressed(const struct jsonlog *j); /* by the sample */
-
-/* The line alone, for tests and benches: writes it with its newline. */
-struct buf;
-void jsonlog_format(struct buf *b, const struct request *r, struct clock *clock, const char *node);
-void jsonlog_format_websocket(struct buf *b, enum websocket_event what, const struct websocket *w,
-			      uint64_t now, struct clock *clock, const char *node);
+uint64_t jsonlog_dropped(const struct jsonlog *j); /* the reader was too slow, or is gone */
+uint64_t jsonlog_suppressed(const struct jsonlog *j, enum jsonlog_suppressed why);
 
 #endif

@@ -5,12 +5,22 @@
  *
  * Invariants: fields come in one order; what is unknown is left out, never empty, null or zero by
  * guess. Every string is cut before it is written, so that a line stays under JSONLOG_LINE_MAX even
- * when each of its bytes needs six. Strings of the request come from the network: only
- * buf_json() writes them.
+ * when each of its bytes needs six; a header that would not fit is left out. Strings of the request
+ * come from the network: only put_json() writes them.
  */
-#include "out/jsonlog.h"
 #include "out/jsonlog_fields.h"
 #include "proto/proto.h"
+
+/* Keys, literals and numbers: no text of anybody else. */
+#define PLAIN_MAX 1200
+#define TEXTS_MAX                                                                            \
+	(2 * sizeof(((struct request *)0)->op) + REQUEST_TARGET_MAX + MESSAGE_MAX_BYTES +    \
+	 REQUEST_ROUTE_MAX + sizeof(((struct request *)0)->request_id) +                     \
+	 sizeof(((struct request *)0)->user_id) + sizeof(((struct request *)0)->trace_id) +  \
+	 sizeof(((struct request *)0)->span_id) + sizeof(((struct request *)0)->parent_id) + \
+	 (size_t)5 * NAME_MAX_BYTES)
+
+_Static_assert(PLAIN_MAX + PUT_JSON_MAX(TEXTS_MAX) <= JSONLOG_LINE_MAX, "the longest line fits");
 
 static const char *level_of(const struct request *r)
 {
@@ -33,63 +43,78 @@ static struct str method_of(const struct request *r)
 }
 
 /* POST /api/tasks 201 12.4ms */
-static void write_message(struct buf *b, const struct request *r)
+LINE_INLINE void line_message(struct line *l, const struct request *r)
 {
-	char text[sizeof(r->op) + MESSAGE_MAX_BYTES + 64];
-	uint64_t us = (r->end - r->start + NS_PER_US / 2) / NS_PER_US;
-	struct buf m;
-
-	buf_init_fixed(&m, text, sizeof(text));
-	buf_str(&m, method_of(r));
-	message_path(&m, request_str(r, target));
+	line_json(l, method_of(r), sizeof(r->op));
+	message_path(l, request_str(r, target));
 	if (r->error == REQUEST_ABORTED) {
-		buf_text(&m, " aborted");
+		line_str(l, STR(" aborted"));
 	} else if (r->status) {
-		buf_char(&m, ' ');
-		buf_u64(&m, r->status);
+		line_str(l, STR(" "));
+		l->to = put_u64(l->to, r->status);
 	}
 	if (duration_known(r)) {
-		buf_char(&m, ' ');
-		message_thousandths(&m, us);
-		buf_text(&m, "ms");
+		line_str(l, STR(" "));
+		message_thousandths(l, (r->end - r->start + NS_PER_US / 2) / NS_PER_US);
+		line_str(l, STR("ms"));
 	}
-	buf_json(b, buf_view(&m), sizeof(text));
+	message_end(l);
 }
 
-static void write_what(struct buf *b, const struct request *r)
+LINE_INLINE void line_what(struct line *l, const struct request *r)
 {
-	field_plain(b, KEY("role"), role_term(r->role));
-	field_plain(b, KEY("protocol"), r->proto ? r->proto->name : NULL);
-	field_text(b, KEY("method"), method_of(r), sizeof(r->op));
-	field_text(b, KEY("path"), request_str(r, target), sizeof(r->target));
-	field_text(b, KEY("route"), request_str(r, route), sizeof(r->route));
+	field_plain(l, FIELD(role), role_term(r->role));
+	field_plain(l, FIELD(protocol), r->proto ? r->proto->name : NULL);
+	field_text(l, FIELD(method), method_of(r), sizeof(r->op));
+	field_text(l, FIELD(path), request_str(r, target), sizeof(r->target));
+	field_text(l, FIELD(route), request_str(r, route), sizeof(r->route));
 	if (r->status)
-		field_u64(b, KEY("status"), r->status);
+		field_u64(l, FIELD(status), r->status);
 	if (r->error == REQUEST_ABORTED)
-		field_plain(b, KEY("error"), "aborted");
-	if (r->stream)
-		buf_str(b, STR(",\"stream\":true"));
+		field_plain(l, FIELD(error), "aborted");
+	field_true(l, FIELD(stream), r->stream);
 }
 
-static void write_measures(struct buf *b, const struct request *r)
+LINE_INLINE void line_measures(struct line *l, const struct request *r)
 {
 	if (duration_known(r))
-		field_ms(b, KEY("duration_ms"), r->end - r->start);
+		field_ms(l, FIELD(duration_ms), r->end - r->start);
 	if (r->start && r->first_byte >= r->start)
-		field_ms(b, KEY("ttfb_ms"), r->first_byte - r->start);
+		field_ms(l, FIELD(ttfb_ms), r->first_byte - r->start);
 	if (r->request_bytes != REQUEST_SIZE_UNKNOWN)
-		field_u64(b, KEY("request_bytes"), r->request_bytes);
+		field_u64(l, FIELD(request_bytes), r->request_bytes);
 	if (r->response_bytes != REQUEST_SIZE_UNKNOWN)
-		field_u64(b, KEY("response_bytes"), r->response_bytes);
+		field_u64(l, FIELD(response_bytes), r->response_bytes);
 }
 
-void jsonlog_format(struct buf *b, const struct request *r, struct clock *clock, const char *node)
+static char *put_headers(const struct jsonlog_form *form, char *to, const char *end,
+			 const struct request_headers *headers)
 {
-	line_begin(b, clock, r->end, level_of(r), r->proto ? r->proto->logger : NULL);
-	write_message(b, r);
-	line_ids(b, &IDS_OF(r));
-	line_owner(b, r->owner, node);
-	write_what(b, r);
-	write_measures(b, r);
-	line_end(b, &r->peer, r->pid);
+	for (unsigned i = 0; i < form->header_count; i++) {
+		struct str value = {headers->value[i], headers->length[i]};
+
+		if (!value.n ||
+		    end - to < (ptrdiff_t)(JSONLOG_HEADER_KEY + 4 + PUT_JSON_MAX(value.n)))
+			continue;
+		to = put_str(to, (struct str){form->key[i], form->key_length[i]});
+		to = put_char(to, '"');
+		to = put_char(put_json(to, value), '"');
+	}
+	return to;
+}
+
+size_t jsonlog_format(struct jsonlog_form *form, char *to, const struct request *r)
+{
+	const char *logger = r->proto ? r->proto->logger : NULL;
+	struct line l = line_begin(form, to, r->end, level_of(r), logger);
+
+	line_message(&l, r);
+	line_ids(&l, &IDS_OF(r));
+	l.to = jsonlog_put_owner(form, l.to, r->owner);
+	line_what(&l, r);
+	line_measures(&l, r);
+	line_peer(&l, &r->peer, r->pid);
+	if (r->headers)
+		l.to = put_headers(form, l.to, to + JSONLOG_LINE_MAX, r->headers);
+	return line_end(&l, to);
 }

@@ -171,6 +171,12 @@ static void unseen(const struct source *s, const struct row *row)
 	labelled(s, row, "reason", "unpaired", s->self->unpaired);
 }
 
+static void suppressed(const struct source *s, const struct row *row)
+{
+	labelled(s, row, "reason", "sample", s->self->log_lines_sampled);
+	labelled(s, row, "reason", "rate", s->self->log_lines_above_rate);
+}
+
 static void records_lost(const struct source *s, const struct row *row)
 {
 	for (size_t i = 0; i < LENGTH(record_reasons); i++)
@@ -246,8 +252,8 @@ static const struct row rows[] = {
 	  "Request lines dropped as their reader was too slow or gone."},
 	 OF_AGENT(log_lines_dropped)},
 	{{"sonde_log_lines_suppressed_total", PROM_COUNTER, NULL,
-	  "Request lines left out by --log-sample."},
-	 OF_AGENT(log_lines_suppressed)},
+	  "Lines left out by --log-sample or --log-rate."},
+	 suppressed, 0},
 	{{"sonde_series", PROM_GAUGE, NULL,
 	  "Series in the registry."},
 	 OF_AGENT(series)},

@@ -49,7 +49,8 @@ struct selfstat {
 	uint64_t ring_bytes;
 	uint64_t unpaired;	/* responses whose request was not seen */
 	const uint64_t *kernel; /* [COUNT_MAX], by enum event_counter */
-	uint64_t log_lines, log_lines_dropped, log_lines_suppressed;
+	uint64_t log_lines, log_lines_dropped;
+	uint64_t log_lines_sampled, log_lines_above_rate; /* not written, therefore */
 	uint64_t series, series_overflows;
 
 	bool probe_times; /* --bpf-stats: run_ns of programs is known */

@@ -158,7 +158,8 @@ static int64_t http1_parse(enum msg_kind kind, struct str bytes, struct msg *msg
 		return 0;
 	if (!h.ended)
 		h.rest = str_from(bytes, bytes.n);
-	if (memchr(bytes.p, '\0', bytes.n - h.rest.n))
+	msg->head = (struct str){bytes.p, bytes.n - h.rest.n};
+	if (memchr(msg->head.p, '\0', msg->head.n))
 		return HTTP1_NOT_OURS;
 	if (kind == MSG_REQUEST && h.ended && h.bad_length && !h.chunked)
 		return HTTP1_NOT_OURS;

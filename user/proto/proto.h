@@ -59,6 +59,7 @@ struct msg {
 	struct str host;   /* without port */
 	uint16_t status;   /* 0 in requests */
 	struct str ids[ID_COUNT];
+	struct str head;     /* its bytes, as far as they are here */
 	uint32_t head_bytes; /* of the consumed ones; 0 if the head's end was not seen (only with
 				cut) */
 	enum msg_end end;
