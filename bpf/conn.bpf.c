@@ -23,6 +23,7 @@ const volatile __u32 capture_bytes = 1024;
 const volatile __u64 ring_bytes = 4 << 20;
 const volatile __u32 detail = DETAIL_FULL;
 const volatile __u64 slow_ns = ~0ULL;
+const volatile __u8 queue_time = 0;
 const volatile __u8 io_forms[IO_CALLS] = {};
 const volatile struct event_signature signatures[SIGNATURE_MAX] = {};
 const volatile __u8 signature_of_byte[256] = {};
@@ -95,6 +96,8 @@ int conn_first(struct hit *hit, struct conn *c, __u16 port)
 	row = window_match(w.word[0], w.word[1]);
 	if (row == ROW_NONE) {
 		if (n < SIGNATURE_BYTES && window_may_match(w.word[0], w.word[1], n)) {
+			if (queue_time)
+				queue_read(c, hit->dir == DIR_IN ? &p : NULL);
 			early_keep(c, hit->dir, &w, n, &p);
 			return false;
 		}

@@ -11,6 +11,18 @@
 #define SOCK_STREAM 1
 #define IPPROTO_TCP 6
 
+static __always_inline bool sock_is_tcp(const struct sock *sk)
+{
+	return sk->sk_protocol == IPPROTO_TCP &&
+	       (sk->__sk_common.skc_family == AF_INET || sk->__sk_common.skc_family == AF_INET6);
+}
+
+static __always_inline bool sock_is_stream(const struct sock *sk)
+{
+	return sk->sk_type == SOCK_STREAM &&
+	       (sk->__sk_common.skc_family == AF_UNIX || sock_is_tcp(sk));
+}
+
 /* No two hits on one processor share a nanosecond. */
 static __always_inline __u64 conn_id(void)
 {

@@ -65,6 +65,8 @@ int early_look(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
 		c->early_filled[hit->dir & 1] = 0;
 		return EARLY_INTERIM;
 	}
+	if (kind == MESSAGE_REQUEST)
+		c->queued = c->early[hit->dir & 1].queued;
 	return row;
 }
 

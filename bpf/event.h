@@ -116,6 +116,9 @@ struct event_data {
 	__u64 request_time;  /* first byte of the request; 0 if not seen */
 	__u64 request_bytes; /* moved for the request so far, head and body */
 	__u64 tail;	     /* last 8 bytes that this hit moved, the very last in the top byte */
+	/* of a server's request, with DATA_START: ns that its first byte waited to be read; 0: not
+	 * known */
+	__u64 queued;
 	__u8 bytes[];
 };
 
@@ -319,7 +322,7 @@ struct event_signature {
 
 _Static_assert(sizeof(struct event_head) == 32, "event_head");
 _Static_assert(sizeof(struct event_open) == 104, "event_open");
-_Static_assert(sizeof(struct event_data) == 88, "event_data");
+_Static_assert(sizeof(struct event_data) == 96, "event_data");
 _Static_assert(sizeof(struct event_end) == 56, "event_end");
 _Static_assert(sizeof(struct event_close) == 104, "event_close");
 _Static_assert(sizeof(struct event_shed_key) == 12, "event_shed_key");

@@ -50,6 +50,8 @@ static __always_inline int line_first_part(struct hit *hit, struct conn *c, stru
 	}
 	if (!begins)
 		return PART_OTHER;
+	if (queue_time && kind == MESSAGE_REQUEST)
+		queue_read(c, p);
 	if (c->early_filled[hit->dir & 1] || p->len < SIGNATURE_BYTES)
 		early = early_look(hit, c, p, kind);
 	if (early == EARLY_KEPT)

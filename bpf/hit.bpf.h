@@ -19,18 +19,6 @@
 int line_part(struct hit *hit, struct conn *c, struct part *p, __u32 kind);
 int line_pipelined(struct hit *hit, struct conn *c, struct part *p);
 
-static __always_inline bool sock_is_tcp(const struct sock *sk)
-{
-	return sk->sk_protocol == IPPROTO_TCP &&
-	       (sk->__sk_common.skc_family == AF_INET || sk->__sk_common.skc_family == AF_INET6);
-}
-
-static __always_inline bool sock_is_stream(const struct sock *sk)
-{
-	return sk->sk_type == SOCK_STREAM &&
-	       (sk->__sk_common.skc_family == AF_UNIX || sock_is_tcp(sk));
-}
-
 /* Whose connection it is, at its first hit: accepted ones have been nobody's until now. */
 static __always_inline void conn_claim(struct conn *c, const struct task_struct *task)
 {
@@ -81,6 +69,7 @@ static __always_inline void conn_position(struct hit *hit, struct conn *c, struc
 		out = tcp->write_seq;
 		in = tcp->copied_seq;
 		conn_reached(hit, c, in);
+		queue_settle(c, tcp);
 	}
 	hit->seq = (hit->dir == DIR_OUT ? out : in) - hit->moved;
 	hit->ack = hit->dir == DIR_OUT ? in : out;

@@ -15,6 +15,7 @@
 #include "emit.bpf.h"
 #include "frames.bpf.h"
 #include "life.bpf.h"
+#include "queue.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 /* Is this the first of the two programs that see the change? */
@@ -51,8 +52,10 @@ static __always_inline void life_established(struct sock *sk, int old_state)
 		c->accepted = 1;
 	}
 	tcp = bpf_skc_to_tcp_sock(sk);
-	if (tcp)
+	if (tcp) {
 		c->position[DIR_IN] = tcp->copied_seq;
+		queue_settle(c, tcp);
+	}
 	c->born = now;
 }
 

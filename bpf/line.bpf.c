@@ -29,6 +29,8 @@ __noinline int line_pipelined(struct hit *hit, struct conn *c, struct part *p)
 	p->seq += n;
 	p->len -= n;
 	p->moved -= n;
+	if (queue_time)
+		queue_read(c, p);
 	return line_begins(p, c, hit->dir, MESSAGE_REQUEST) &&
 	       line_send(hit, c, p, MESSAGE_REQUEST, true) == PART_TAKEN;
 }

@@ -8,6 +8,7 @@
 #define SONDE_LINE_BPF_H
 
 #include "io.bpf.h"
+#include "queue.bpf.h"
 #include "shed.bpf.h"
 
 #define SIGNATURE_BYTES 16
@@ -74,6 +75,7 @@ static __always_inline void early_keep(struct conn *c, __u32 dir, const struct w
 	if (!c->early_filled[dir & 1]) {
 		early->time = p->time;
 		early->seq = p->seq;
+		early->queued = c->queued;
 	}
 	early->word[0] = w->word[0];
 	early->word[1] = w->word[1];
@@ -141,6 +143,9 @@ enum early_answer {
 };
 int early_look(struct hit *hit, struct conn *c, struct part *p, __u32 kind);
 int early_begin(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int row);
+
+/* queue.bpf.c: notes how long the first byte of this part, a request's, has waited; NULL: none. */
+int queue_read(struct conn *c, struct part *p);
 
 #define TAIL_BYTES 8
 

@@ -21,6 +21,7 @@ extern const volatile __u32 capture_bytes; /* of each head */
 extern const volatile __u64 ring_bytes;
 extern const volatile __u8 frames_protocol;	      /* number of protocol websocket in protos.h */
 extern const volatile __u32 detail;		      /* enum event_detail */
+extern const volatile __u8 queue_time;		      /* sock_readable runs */
 extern const volatile __u64 slow_ns;		      /* a response that takes longer is told of */
 extern const volatile __u64 shed_bounds[SHED_BOUNDS]; /* upper ones; unused ones are the highest */
 
@@ -41,7 +42,7 @@ struct half {
 struct early {
 	__u64 time; /* of the first of them */
 	__u32 seq;
-	__u32 unused;
+	__u32 queued;  /* see queue_waited() */
 	__u64 word[4]; /* 16 bytes, and room for what is read behind them */
 };
 
@@ -86,7 +87,11 @@ struct conn {
 	__u8 shed;			/* enum shed_state of it */
 	__u8 state;			/* of TCP, as last seen to change */
 	__u8 unused;
+	__u32 queued;	      /* of the last request; see queue_waited() */
 	__u64 starts[STARTS]; /* of requests, by transaction number */
+	__u64 arrival;	      /* of the first byte that was not read; see queue.bpf.h */
+	__u32 arrived;	      /* position behind what had come by then, or after it */
+	__u32 segments;	      /* that carried it, as TCP counts them */
 	__u64 ended_bytes;    /* of the response that the last EVENT_END told of */
 	__u32 position[2];    /* by enum event_dir; unix sockets only */
 	__u64 opened;	      /* when EVENT_OPEN was last said */

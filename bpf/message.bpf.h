@@ -235,6 +235,7 @@ static __always_inline void message_fill(struct event_data *e, struct hit *hit, 
 	e->seq = p->seq;
 	e->ack = hit->ack;
 	e->moved = p->moved;
+	e->queued = queue_ns(c->queued);
 	e->dropped = c->dropped;
 	e->answered = kind == MESSAGE_REQUEST ? answered : h->count;
 	e->unknown = c->unknown;

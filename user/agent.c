@@ -254,6 +254,7 @@ static int make_ends(struct agent *a, const struct options *o)
 				    .slow_ns = o->log_slow_ns,
 				    .connections_max = o->connections_max,
 				    .btf = o->btf,
+				    .queue_time = o->queue_time,
 				    .stats = o->bpf_stats};
 	char why[512];
 

@@ -37,6 +37,7 @@ struct options {
 	uint64_t websocket_progress_ns;	 /* 0: no such lines */
 	uint32_t connections_max;
 	enum log_level log_level;
+	bool queue_time;
 	bool bpf_stats;
 	const char *btf;  /* NULL: the kernel's own */
 	const char *node; /* NODE_NAME, or NULL */

@@ -71,8 +71,14 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 };
 
+struct sk_buff_head {
+	__u32 qlen;
+};
+
 struct sock {
 	struct sock_common __sk_common;
+	struct sk_buff_head sk_receive_queue;
+	int sk_rcvlowat;
 	struct socket *sk_socket;
 	u16 sk_protocol;
 	u16 sk_type;
@@ -126,10 +132,28 @@ struct io_async_msghdr {
 	struct msghdr msg;
 };
 
+struct inet_connection_sock {
+	struct {
+		__u8 pending;
+		__u8 quick;
+		__u8 pingpong;
+		__u8 retry;
+		__u32 ato: 8;
+		__u32 lrcv_flowlabel: 20;
+		__u32 dst_quick_ack: 1;
+		__u32 unused: 3;
+		__u32 lrcvtime;
+		__u16 last_seg_size;
+		__u16 rcv_mss;
+	} icsk_ack;
+};
+
 struct tcp_sock {
 	u32 copied_seq;
 	u32 write_seq;
+	u32 rcv_nxt;
 	u32 snd_una;
+	u32 data_segs_in;
 };
 
 struct bpf_iter__bpf_sk_storage_map {

@@ -114,6 +114,9 @@ def test_need_a_line_or_a_header(live):
     send(live, traced=False)
     agent.expect("server", counts_of(live))
     same("exemplars of what nobody keeps", [e.trace_id for e in exemplars_of(agent)], [])
+    ids = send(live)
+    agent.expect("server", {key: 2 for key in counts_of(live)})
+    same("traces of headers", {e.trace_id for e in exemplars_of(agent)}, set(ids.values()))
     agent.stop()
 
 

@@ -30,6 +30,7 @@ struct seen {
 struct feed {
 	struct flow *flow;
 	uint64_t now;
+	uint64_t queued; /* what the next records say of it */
 	unsigned begun, done, counted;
 	unsigned streams, streams_open;
 	uint64_t stream_bytes;

@@ -84,6 +84,7 @@ static inline struct event_data data_of(struct feed *f, struct link *l, uint8_t 
 			       .protocol = PROTO_http1,
 			       .moved = (uint32_t)text.n,
 			       .tail = tail_of(text),
+			       .queued = f->queued,
 			       .seq = l->position[message],
 			       .ack = l->position[!message]};
 

@@ -34,6 +34,7 @@ struct exchange *match_request(struct flow *f, struct conn *c, const struct even
 		return NULL;
 	request_set(&x->request, op, proto_row_op(e->row));
 	x->seq = e->seq;
+	x->request.queued = e->queued;
 	x->tentative = e->flags & DATA_TENTATIVE;
 	*c->last = x;
 	c->last = &x->next;

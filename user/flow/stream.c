@@ -88,7 +88,9 @@ static struct str requests(struct flow *f, struct conn *c, const struct event_da
 		*x = match_request(f, c, e);
 		if (!*x)
 			return (struct str){0};
-		request_set(&(*x)->request, op, (struct str){0}); /* the row is of the first one */
+		/* what the record says besides its bytes is of the first one */
+		request_set(&(*x)->request, op, (struct str){0});
+		(*x)->request.queued = 0;
 		c->pipelined = true;
 		conn_found(f, c, 1);
 	}

@@ -29,6 +29,7 @@ static const struct {
 	{"process_exit", "forgetting processes that ended", true},
 	{"sweep_conns", "forgetting connections whose end no hook tells", false},
 	{"sweep_frames", "WebSocket connections that are open", false},
+	{"sock_readable", "http_server_request_queue_seconds, with --queue-time", false},
 	{"sock_retransmitted", "tcp_retransmits_total", false},
 	{"uring_file", "requests through io_uring", false},
 	{"uring_submit", "the same on registered files", false},

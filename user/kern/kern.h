@@ -26,6 +26,7 @@ struct kern_options {
 	unsigned bound_count;	  /* at most SHED_BOUNDS */
 	uint32_t connections_max; /* that the reader follows */
 	const char *btf;	  /* NULL: the kernel's own */
+	bool queue_time;	  /* of requests, at a cost for each arrival */
 	bool stats;		  /* BPF run-time statistics on */
 };
 

@@ -50,10 +50,12 @@ static bool belongs_to_other(const struct backend *mine, const char *program)
 	return false;
 }
 
-static bool wanted(const struct backend *mine, const char *program, size_t optionals)
+static bool wanted(const struct backend *mine, const char *program, const struct kern_options *o,
+		   size_t optionals)
 {
 	return !belongs_to_other(mine, program) &&
-	       !listed(program, optional + optionals, OPTIONAL - optionals);
+	       !listed(program, optional + optionals, OPTIONAL - optionals) &&
+	       (o->queue_time || strcmp(program, "sock_readable") != 0);
 }
 
 static int knobs_set(struct sonde *skel, const struct kern_options *o)
@@ -65,6 +67,7 @@ static int knobs_set(struct sonde *skel, const struct kern_options *o)
 	skel->rodata->ring_bytes = o->ring_size;
 	skel->rodata->detail = o->detail;
 	skel->rodata->slow_ns = o->slow_ns;
+	skel->rodata->queue_time = o->queue_time;
 	skel->rodata->frames_protocol = PROTO_websocket;
 	knobs_bounds((__u64 *)skel->rodata->shed_bounds, o->bounds, o->bound_count);
 	knobs_io_forms((__u8 *)skel->rodata->io_forms);
@@ -155,7 +158,7 @@ static int backend_try(struct kern *k, const struct backend *b, const struct ker
 	if (!k->skel)
 		return -errno;
 	bpf_object__for_each_program(prog, k->skel->obj)
-		bpf_program__set_autoload(prog, wanted(b, bpf_program__name(prog), optionals));
+		bpf_program__set_autoload(prog, wanted(b, bpf_program__name(prog), o, optionals));
 	err = knobs_set(k->skel, o);
 	if (!err)
 		err = sonde__load(k->skel);

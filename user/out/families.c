@@ -33,6 +33,12 @@ static bool server_first_byte(const struct request *r, uint64_t *value)
 	return r->role == ROLE_SERVER && r->start && r->first_byte >= r->start;
 }
 
+static bool server_queue(const struct request *r, uint64_t *value)
+{
+	*value = r->queued;
+	return r->role == ROLE_SERVER && r->queued;
+}
+
 static bool server_request_body(const struct request *r, uint64_t *value)
 {
 	*value = r->request_bytes;
@@ -148,6 +154,12 @@ const struct family families[FAMILY_COUNT] = {
 		.bounds = &durations,
 		.value = server_first_byte,
 		.shed = server_shed_first,
+	},
+	[FAMILY_QUEUE] = {
+		.prom = {"http_server_request_queue_seconds", PROM_HISTOGRAM, "seconds",
+			 "From the arrival of a request's first byte until a server read it."},
+		.bounds = &durations,
+		.value = server_queue,
 	},
 	[FAMILY_REQUEST_BODY] = {
 		.prom = {"http_server_request_body_size_bytes", PROM_HISTOGRAM, "bytes",
