@@ -14,7 +14,8 @@ PACKAGES_BUILD := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev z
 		  libjansson-dev libmicrohttpd-dev nettle-dev
 PACKAGES_CHECK := $(PACKAGES_BUILD) libcmocka-dev clang-format clang-tidy cppcheck shellcheck curl wrk \
 		  nginx-light nodejs node-ws prometheus chromium python3 python3-fastapi python3-uvicorn \
-		  python3-websockets python3-wsproto util-linux libclang-rt-dev iproute2
+		  python3-websockets python3-wsproto python3-httpx gunicorn apache2-bin util-linux \
+		  libclang-rt-dev iproute2
 
 CC       := gcc
 CLANG    := clang

@@ -79,6 +79,7 @@ void conn_close(struct conn *c)
 	close_fill(&e, c, now);
 	if (bpf_ringbuf_output(&ring, &e, sizeof(e), emit_flags(now, used))) {
 		count(COUNT_RING_FULL);
+		emit_missed();
 		e.flags |= CLOSE_SHED;
 		if (!c->tentative && line_owed(c))
 			e.counted += close_owed(c, now);

@@ -29,6 +29,7 @@ const volatile struct event_signature signatures[SIGNATURE_MAX] = {};
 const volatile __u8 signature_of_byte[256] = {};
 const volatile __u8 token_bytes[256] = {};
 __u64 woken_at = 0;
+__u32 emit_lost_count = 0;
 
 #define MISSES_TO_MUTE	   2  /* in each direction */
 #define MISSES_TO_MUTE_OLD 32 /* of a connection that may be in the middle of anything */

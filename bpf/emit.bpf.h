@@ -14,6 +14,7 @@
 #define WAKE_PERIOD_NS 1000000
 
 extern __u64 woken_at;
+extern __u32 emit_lost_count;
 
 static __always_inline void emit_head(struct event_head *h, enum event_kind kind, __u64 now)
 {
@@ -25,6 +26,15 @@ static __always_inline void emit_head(struct event_head *h, enum event_kind kind
 	h->tid = (__u32)id;
 	h->kind = kind;
 	h->role = ROLE_NONE;
+	h->lost = emit_lost_count;
+}
+
+/* The records that follow say that something is missing before them. With less detail that is so
+ * all the time. */
+static __always_inline void emit_missed(void)
+{
+	if (detail == DETAIL_FULL)
+		__sync_fetch_and_add(&emit_lost_count, 1);
 }
 
 static __always_inline void emit_head_of(struct event_head *h, enum event_kind kind, __u64 now,

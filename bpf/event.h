@@ -61,6 +61,7 @@ enum {
 	DATA_UNPAIRED = 4,   /* a response without a request that the kernel had seen */
 	DATA_UNREADABLE = 8, /* bytes moved but could not be read */
 	DATA_HOLE = 16,	     /* a response; bytes before it were read where no hook fires */
+	DATA_WAITING = 32,   /* read by a call that would have waited for bytes */
 };
 
 /* event_close.flags */
@@ -76,7 +77,8 @@ struct event_head {
 	__u32 tid;
 	__u8 kind; /* enum event_kind */
 	__u8 role; /* enum event_role */
-	__u8 unused[6];
+	__u8 unused[2];
+	__u32 lost; /* messages and ends so far for want of room in the ring; with DETAIL_FULL */
 };
 
 struct event_open {

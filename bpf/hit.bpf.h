@@ -81,6 +81,12 @@ static __always_inline bool conn_discards(const struct sock *sk, __u32 dir, int 
 	return dir == DIR_IN && flags & MSG_TRUNC && sk->__sk_common.skc_family != AF_UNIX;
 }
 
+/* A socket that does not block has the flag as well; the workers of io_uring wait for others. */
+static __always_inline bool conn_waits(const struct task_struct *task, __u32 dir, int flags)
+{
+	return dir == DIR_IN && !(flags & MSG_DONTWAIT) && !(task->flags & PF_IO_WORKER);
+}
+
 static __always_inline void line_progress(const struct conn *c, const struct half *h)
 {
 	__u32 slot = event_progress_slot(c->id);
@@ -188,6 +194,7 @@ static __always_inline int conn_moved(struct sock *sk, int moved, __u32 dir, int
 		return 0;
 	conn_claim(c, task);
 	conn_position(&hit, c, sk);
+	hit.waiting = conn_waits(task, dir, flags);
 	readable = !conn_discards(sk, dir, flags) && io_find(&hit, task, sk);
 	if (c->framing == CONN_FRAMES && frames_hit(&hit, c, sk, readable))
 		return 0;

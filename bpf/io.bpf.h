@@ -26,6 +26,7 @@
 #define MSG_OOB	     0x1
 #define MSG_PEEK     0x2
 #define MSG_TRUNC    0x20
+#define MSG_DONTWAIT 0x40
 #define MSG_ERRQUEUE 0x2000
 
 #define IO_NEAR 2    /* buffers of a vectored call that are looked at in any case */
@@ -63,6 +64,7 @@ struct hit {
 	__u8 said;	 /* that it cannot be read has been counted */
 	__u8 hole;	 /* bytes before it were read without a hit */
 	__u8 unseen;	 /* what moved is not known, and nobody will say */
+	__u8 waiting;	 /* the call would have waited for bytes */
 };
 
 extern const volatile __u8 io_forms[IO_CALLS];

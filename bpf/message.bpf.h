@@ -228,7 +228,7 @@ static __always_inline void message_fill(struct event_data *e, struct hit *hit, 
 
 	emit_head_of(&e->head, EVENT_DATA, p->time, c);
 	e->message = kind;
-	e->flags = flags;
+	e->flags = flags | (hit->waiting ? DATA_WAITING : 0);
 	e->row = kind == MESSAGE_REQUEST ? h->row : request->row;
 	e->protocol = c->protocol;
 	e->txn = h->count;
@@ -249,6 +249,7 @@ static __always_inline void message_untold(struct half *h, bool wanted)
 {
 	if (wanted)
 		count(COUNT_RING_FULL);
+	emit_missed();
 	h->capturing = 0;
 }
 

@@ -214,6 +214,7 @@ static int make_rooms(struct agent *a, const struct options *o)
 				    .user = o->user,
 				    .headers = o->log_headers,
 				    .header_count = o->log_header_count,
+				    .no_parents = o->detail != DETAIL_FULL,
 				    .reconnect_window_ns = o->websocket_reconnect_ns,
 				    .progress_ns = o->websocket_progress_ns};
 	struct metrics_options metrics = {.series_max = o->series_max,

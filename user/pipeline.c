@@ -39,12 +39,14 @@ static void on_websocket(void *ctx, const struct event_websocket *e)
 
 static void on_process_exec(void *ctx, const struct event_exec *e, struct str args)
 {
+	flow_process_new(((struct scrape *)ctx)->flow, e->head.tgid);
 	who_exec(((struct scrape *)ctx)->who, e->head.tgid,
 		 (struct str){e->comm, strnlen(e->comm, sizeof(e->comm))}, args);
 }
 
 static void on_process_exit(void *ctx, const struct event_exit *e)
 {
+	flow_process_new(((struct scrape *)ctx)->flow, e->head.tgid);
 	who_exit(((struct scrape *)ctx)->who, e->head.tgid, e->head.time);
 }
 

@@ -31,6 +31,8 @@ struct feed {
 	struct flow *flow;
 	uint64_t now;
 	uint64_t queued; /* what the next records say of it */
+	uint32_t tgid, tid; /* who moves the bytes */
+	uint32_t lost;	    /* records that found no room */
 	unsigned begun, done, counted;
 	unsigned streams, streams_open;
 	uint64_t stream_bytes;
@@ -100,7 +102,7 @@ static inline void feed_start_with(struct feed *f, const struct flow_options *op
 {
 	struct flow_options o = *options;
 
-	*f = (struct feed){.now = 1000000};
+	*f = (struct feed){.now = 1000000, .tgid = 100, .tid = 101};
 	o.capture_bytes = CAPTURE_BYTES;
 	o.begun = feed_begun;
 	o.stream = feed_stream;

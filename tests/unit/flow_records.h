@@ -19,10 +19,11 @@ static inline struct event_head link_head(struct feed *f, const struct link *l, 
 	f->now += STEP;
 	return (struct event_head){.conn = l->id,
 				   .time = f->now,
-				   .tgid = 100,
-				   .tid = 101,
+				   .tgid = f->tgid,
+				   .tid = f->tid,
 				   .kind = kind,
-				   .role = l->role};
+				   .role = l->role,
+				   .lost = f->lost};
 }
 
 static inline struct link link_open(struct feed *f, uint64_t id, uint8_t role)
@@ -71,6 +72,7 @@ static inline void feed_data(struct feed *f, struct event_data *e, struct str te
 	assert_non_null(bytes);
 	memcpy(bytes, text.p, n);
 	e->captured = (uint16_t)n;
+	f->lost += f->lose;
 	if (!f->lose)
 		flow_data(f->flow, e, (struct str){bytes, n});
 	free(bytes);
@@ -107,7 +109,7 @@ static inline void link_request(struct feed *f, struct link *l, const char *text
 	l->request_bytes = e.moved;
 	e.answered = l->responses;
 	l->tentative |= flags & DATA_TENTATIVE;
-	e.flags = kernel_request(&f->kernel, l, e.seq, !f->lose);
+	e.flags = kernel_request(&f->kernel, l, e.seq, !f->lose) | (flags & DATA_WAITING);
 	e.row = l->row;
 	e.txn = l->requests;
 	link_untold(l, &e);

@@ -150,6 +150,8 @@ void close_forget(struct flow *f, struct conn *c)
 	struct exchange *x;
 
 	match_early_drop(f, c);
+	if (c->first)
+		parents_miss(f->parents);
 	while ((x = queue_pop(c))) {
 		conn_lost(f, c, LOST_EVICTED, x->begun);
 		exchange_end(f, c, x, false);

@@ -15,6 +15,25 @@ struct handshake {
 	uint8_t accept[ACCEPT_BYTES]; /* the answer to the key; 0 if it can be none */
 };
 
+/* Of a server request that has no answer yet; see parent.c. */
+struct served {
+	struct server_thread *thread; /* that read it */
+	struct server_process *process;
+	uint32_t number; /* never used again; 0: it is not open */
+	uint32_t calls;	 /* that wait for an answer, and began while it was the only one */
+	bool waiting;	 /* DATA_WAITING */
+	bool beside;	 /* another thread had one when it came */
+	bool shared;	 /* its own thread had one */
+};
+
+/* Of a client request that has no answer yet: whose child it may be. */
+struct cause {
+	struct exchange *server;
+	uint32_t number; /* of what the server was serving */
+	uint8_t certainty;
+	bool alone; /* that was the only one in the process */
+};
+
 /* One request and what is known of its response. From a pool, so that idle connections stay small.
  */
 struct exchange {
@@ -23,6 +42,7 @@ struct exchange {
 	bool begun;	       /* the sink knows of it */
 	bool tentative;	       /* nothing has proved the protocol yet */
 	bool refused;	       /* its head was no request */
+	bool traced;	       /* and names a trace */
 	/* the response: */
 	enum msg_end end;
 	uint32_t response_txn;	    /* the kernel's number of it */
@@ -37,6 +57,8 @@ struct exchange {
 	uint64_t request_moved;	    /* head and body; 0 unknown */
 	uint64_t request_body;	    /* as the head says; REQUEST_SIZE_UNKNOWN */
 	struct handshake handshake; /* of the request; of the response while it is early */
+	struct served served;
+	struct cause cause;
 	struct request request;
 };
 
@@ -110,6 +132,7 @@ struct flow {
 	struct reconnects *reconnects;
 	struct trace_random random;
 	struct users *users;
+	struct parents *parents;
 };
 
 #define PIECES_MAX 1024
@@ -229,6 +252,17 @@ static inline bool roll_missed(const struct flow *f, uint32_t present)
 {
 	return f->roll - present >= 2;
 }
+
+/* parent.c */
+struct parents *parents_new(void);				     /* NULL: no memory */
+void parents_free(struct parents *p);				     /* NULL-safe */
+void parents_hear(struct parents *p, const struct event_head *head); /* of each message's record */
+void parents_miss(struct parents *p);				     /* something is not known */
+void parents_forget(struct parents *p, uint32_t tgid); /* it ended, or runs another program */
+void parents_tables(const struct parents *p, const struct table **tables); /* two */
+void parent_begin(struct flow *f, struct exchange *x, const struct event_data *e);
+void parent_answer(struct flow *f, struct exchange *x, uint32_t tid); /* it begins, by tid */
+void parent_end(struct flow *f, struct exchange *x); /* it is over, with an answer or without */
 
 /* close.c */
 void close_take(struct flow *f, struct conn *c, const struct event_close *e);

@@ -88,6 +88,7 @@ void exchange_end(struct flow *f, struct conn *c, struct exchange *x, bool count
 {
 	if (c->filling == x)
 		c->filling = NULL;
+	parent_end(f, x);
 	deliver(f, c, x, counted);
 	exchange_free(f, x);
 }
@@ -100,6 +101,7 @@ void exchange_drop(struct flow *f, struct conn *c, struct exchange *x)
 	}
 	if (c->filling == x)
 		c->filling = NULL;
+	parent_end(f, x);
 	exchange_free(f, x);
 }
 

@@ -48,8 +48,9 @@ struct flow *flow_new(const struct flow_options *options)
 	f->websockets = websockets_new(options);
 	f->reconnects = reconnects_new(CLIENTS_MAX, options->reconnect_window_ns);
 	f->users = users_new(&options->user);
-	if (!f->conns || !f->websockets || !f->reconnects || !f->users || forgotten_init(f) ||
-	    pool_init(f) || trace_seed(&f->random)) {
+	f->parents = parents_new();
+	if (!f->conns || !f->websockets || !f->reconnects || !f->users || !f->parents ||
+	    forgotten_init(f) || pool_init(f) || trace_seed(&f->random)) {
 		flow_free(f);
 		return NULL;
 	}
@@ -65,6 +66,7 @@ void flow_free(struct flow *f)
 	websockets_free(f->websockets);
 	reconnects_free(f->reconnects);
 	users_free(f->users);
+	parents_free(f->parents);
 	pool_free(f);
 	free(f);
 }
@@ -140,6 +142,7 @@ void flow_data(struct flow *f, const struct event_data *e, struct str bytes)
 	if (!c || !protos[c->protocol]->parse)
 		return;
 	conn_hear(f, c, e);
+	parents_hear(f->parents, &e->head);
 	if (e->message == MESSAGE_REQUEST)
 		stream_request(f, c, e, bytes);
 	else
@@ -250,10 +253,16 @@ const struct table *flow_table(const struct flow *f)
 	return f->conns;
 }
 
+void flow_process_new(struct flow *f, uint32_t tgid)
+{
+	parents_forget(f->parents, tgid);
+}
+
 void flow_tables(const struct flow *f, const struct table **tables)
 {
 	tables[0] = f->conns;
 	tables[1] = f->forgotten;
 	websockets_tables(f->websockets, tables + 2);
 	tables[4] = reconnects_table(f->reconnects);
+	parents_tables(f->parents, tables + 5);
 }

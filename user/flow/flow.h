@@ -44,7 +44,8 @@ struct flow_options {
 	const struct str *headers;
 	unsigned header_count;
 	uint64_t reconnect_window_ns; /* 0: reconnects are not looked for */
-	uint64_t progress_ns;	      /* between WEBSOCKET_PROGRESSED of one connection; 0: never */
+	bool no_parents;      /* those without headers are not looked for: not all records come */
+	uint64_t progress_ns; /* between WEBSOCKET_PROGRESSED of one connection; 0: never */
 	void *ctx;
 };
 
@@ -110,9 +111,12 @@ void flow_websocket_gone(struct flow *f, uint64_t conn, uint64_t time);
 /* Tells what only time brings about; to be called about once a second. */
 void flow_websockets(struct flow *f, uint64_t now);
 
+/* A process ended, or became another program. */
+void flow_process_new(struct flow *f, uint32_t tgid);
+
 const struct flow_stats *flow_stats(const struct flow *f);
 const struct table *flow_table(const struct flow *f); /* connections */
-#define FLOW_TABLES 5
+#define FLOW_TABLES 7
 void flow_tables(const struct flow *f, const struct table **tables); /* all, for sonde_table_* */
 
 /* The template of a path, pure: numbers, UUIDs and long hex become {id}. Writes at most size bytes;
@@ -124,9 +128,10 @@ void trace_request_id(struct request *r, const struct str ids[ID_COUNT]);
 
 /*
  * Trace and parent, from the first header that is valid by its own rules; they go before what was
- * known. Those before it that are not valid are counted. whole: no header is missing.
+ * known. Those before it that are not valid are counted. whole: no header is missing. Says whether
+ * there was one.
  */
-void trace_parent(struct request *r, const struct str ids[ID_COUNT], bool whole,
+bool trace_parent(struct request *r, const struct str ids[ID_COUNT], bool whole,
 		  uint64_t invalid[TRACE_HEADERS]);
 const char *trace_header_name(enum trace_header header);
 

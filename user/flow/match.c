@@ -30,14 +30,17 @@ struct exchange *match_request(struct flow *f, struct conn *c, const struct even
 
 	answered_forget(c, e);
 	c->homeless |= !x;
-	if (!x)
+	if (!x) {
+		parents_miss(f->parents);
 		return NULL;
+	}
 	request_set(&x->request, op, proto_row_op(e->row));
 	x->seq = e->seq;
 	x->request.queued = e->queued;
 	x->tentative = e->flags & DATA_TENTATIVE;
 	*c->last = x;
 	c->last = &x->next;
+	parent_begin(f, x, e);
 	if (!x->tentative)
 		exchange_begin(f, c, x);
 	return x;
@@ -112,6 +115,7 @@ static void answering_start(struct flow *f, struct conn *c, struct exchange *x,
 			    const struct handshake *answer, uint64_t tail)
 {
 	exchange_begin(f, c, x);
+	parent_answer(f, x, c->answer.tid);
 	x->request.handshake = handshake_judge(x, answer);
 	if (x->request.handshake && x->request.status == 101)
 		websocket_handshake(f, &x->request);

@@ -43,7 +43,7 @@ static void fill(struct flow *f, struct exchange *x, const struct msg *msg, uint
 	request_set(r, target, msg->target);
 	request_set(r, host, msg->host);
 	trace_request_id(r, msg->ids);
-	trace_parent(r, msg->ids, msg->head_bytes, f->stats.ids_invalid);
+	x->traced |= trace_parent(r, msg->ids, msg->head_bytes, f->stats.ids_invalid);
 	x->handshake = handshake_of(msg);
 	x->request_head = msg->head_bytes;
 	if (msg->head_bytes && msg->end != MSG_END_MARK)

@@ -83,7 +83,7 @@ static void context_take(struct request *r, const struct trace_context *trace)
 	request_set(r, trace_id, trace_id);
 }
 
-void trace_parent(struct request *r, const struct str ids[ID_COUNT], bool whole,
+bool trace_parent(struct request *r, const struct str ids[ID_COUNT], bool whole,
 		  uint64_t invalid[TRACE_HEADERS])
 {
 	for (int i = 0; i < TRACE_HEADERS; i++) {
@@ -96,10 +96,11 @@ void trace_parent(struct request *r, const struct str ids[ID_COUNT], bool whole,
 		word = kind->read(ids, whole, &trace);
 		if (word == TRACE_VALID) {
 			context_take(r, &trace);
-			return;
+			return true;
 		}
 		invalid[i] += word == TRACE_INVALID;
 	}
+	return false;
 }
 
 const char *trace_header_name(enum trace_header header)
