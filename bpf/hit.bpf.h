@@ -50,6 +50,12 @@ static __always_inline struct tcp_sock *conn_tcp(struct sock *sk)
 	return bpf_skc_to_tcp_sock(sk);
 }
 
+/* Has the read taken the end of the stream with it, which has a position of its own? */
+static __always_inline bool conn_ended(const struct sock *sk, const struct tcp_sock *tcp, __u32 in)
+{
+	return sk->__sk_common.skc_flags & 1UL << SOCK_DONE && tcp->rcv_nxt == in;
+}
+
 /* The positions that this hit began at and that the other direction has reached. */
 static __always_inline void conn_position(struct hit *hit, struct conn *c, struct sock *sk)
 {
@@ -68,6 +74,8 @@ static __always_inline void conn_position(struct hit *hit, struct conn *c, struc
 			return;
 		out = tcp->write_seq;
 		in = tcp->copied_seq;
+		if (hit->dir == DIR_IN)
+			in -= conn_ended(sk, tcp, in);
 		conn_reached(hit, c, in);
 		queue_settle(c, tcp);
 	}

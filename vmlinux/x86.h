@@ -69,6 +69,7 @@ struct sock_common {
 	volatile unsigned char skc_state;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
+	long unsigned int skc_flags;
 };
 
 struct sk_buff_head {
@@ -202,6 +203,7 @@ enum kernel_constants {
 	BPF_RB_AVAIL_DATA = 0,
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
 	BPF_SK_STORAGE_GET_F_CREATE = 1,
+	SOCK_DONE = 1,
 	ITER_UBUF = 0,
 	ITER_IOVEC = 1,
 };

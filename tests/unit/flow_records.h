@@ -35,6 +35,7 @@ static inline struct link link_open(struct feed *f, uint64_t id, uint8_t role)
 			       .local_port = 8080,
 			       .remote_port = 40000,
 			       .family = AF_INET,
+			       .born = 1,
 			       .protocol = PROTO_http1};
 
 	l.told = !f->lose;

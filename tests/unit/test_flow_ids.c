@@ -55,7 +55,7 @@ static void test_both_roles(void **state)
 	assert_differ(seen(f, 0), seen(f, 2), span_id);
 	assert_differ(seen(f, 1), seen(f, 3), span_id);
 	assert_differ(seen(f, 1), seen(f, 3), trace_id);
-	assert_int_equal(seen(f, 0)->id_source, ID_FROM_NOWHERE);
+	assert_int_equal(seen(f, 0)->id_source, ID_FROM_TCP);
 }
 
 static void test_pipelined(void **state)
@@ -131,8 +131,9 @@ static void test_request_id(void **state)
 
 		link_request(f, &l, cases[i].request, 0);
 		link_response(f, &l, cases[i].response);
-		assert_str(request_str(seen(f, i), request_id), cases[i].id);
-		assert_int_equal(seen(f, i)->id_source, known ? ID_FROM_HEADER : ID_FROM_NOWHERE);
+		if (known)
+			assert_str(request_str(seen(f, i), request_id), cases[i].id);
+		assert_int_equal(seen(f, i)->id_source, known ? ID_FROM_HEADER : ID_FROM_TCP);
 	}
 }
 
@@ -220,7 +221,7 @@ static void test_websocket(void **state)
 		assert_same(w, r, parent_id);
 		assert_same(w, r, request_id);
 		assert_int_equal(w->parent, i < 2 ? PARENT_HEADER : PARENT_NONE);
-		assert_int_equal(w->id_source, i < 2 ? ID_FROM_NOWHERE : ID_FROM_HEADER);
+		assert_int_equal(w->id_source, i < 2 ? ID_FROM_TCP : ID_FROM_HEADER);
 	}
 	assert_child(seen(&watch->feed, 0), TRACE, PARENT);
 	assert_fresh(seen(&watch->feed, 1));

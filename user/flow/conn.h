@@ -34,6 +34,18 @@ struct cause {
 	bool alone; /* that was the only one in the process */
 };
 
+/* Where a request and its answer stand in the streams of their connection; see request_id.c. */
+struct stream_place {
+	uint32_t number;  /* of the request on its connection, from 1; 0: it had no record */
+	uint32_t reached; /* position in the other direction when it was sent or read */
+	uint32_t answer;  /* position of the first byte that answers it, be it of an interim one */
+	bool sure;	  /* every request before it is known, or was answered before it */
+	bool follows;	  /* it begins where the one before it ends */
+	bool alone;	  /* when it came, a response to each one before it had begun */
+	bool paired;	  /* the kernel half gave it this response, and there was no hole */
+	bool unread;	  /* a head, its or the response's, has bytes that only others may know */
+};
+
 /* One request and what is known of its response. From a pool, so that idle connections stay small.
  */
 struct exchange {
@@ -50,6 +62,7 @@ struct exchange {
 	uint64_t response_wanted;   /* with MSG_END_LENGTH: head and body */
 	uint64_t response_moved;    /* head and body so far */
 	bool streams;		    /* it is a stream of events */
+	bool whole;		    /* its end mark was seen */
 	uint64_t stream_told;	    /* bytes of its body that the sink knows of */
 	uint32_t response_seq;	    /* position of its first byte */
 	uint64_t response_base;	    /* bytes that the kernel counts for it but came before it */
@@ -59,6 +72,7 @@ struct exchange {
 	struct handshake handshake; /* of the request; of the response while it is early */
 	struct served served;
 	struct cause cause;
+	struct stream_place place;
 	struct request request;
 };
 
@@ -69,12 +83,20 @@ struct piece {
 	char bytes[];
 };
 
+/* Where the last response ended. */
+enum answer_end {
+	ANSWER_END_UNKNOWN = 0,
+	ANSWER_END_SEEN = 1, /* its end mark was there, after so many bytes as were counted */
+	ANSWER_END_SAID = 2, /* its head said so */
+};
+
 /* Everything that a response record said, for the parts that come later. */
 struct answer {
 	uint64_t time; /* of the first byte */
 	uint64_t last; /* of the last one so far */
 	uint64_t moved;
-	uint64_t base; /* bytes of the same hit before this response */
+	uint64_t base;	  /* bytes of the same hit before this response */
+	uint64_t interim; /* of them, right before it: of interim ones */
 	uint64_t tail;
 	uint64_t request_time;
 	uint64_t request_bytes;
@@ -84,7 +106,22 @@ struct answer {
 	uint32_t pid, tid;
 	uint8_t row;
 	bool unpaired;
-	bool hole; /* DATA_HOLE */
+	bool hole;   /* DATA_HOLE */
+	bool unread; /* its head goes on beyond what is here, and others may know it */
+};
+
+/* How far the two streams of a connection are known; see request_id.c. */
+struct streams {
+	uint32_t requests; /* that had a record */
+	uint32_t proved;   /* number of the last one whose response is proved to be its */
+	uint32_t request_end, answer_end;
+	bool request_ended;	  /* request_end is that of the last request */
+	enum answer_end answered; /* what answer_end is */
+	bool sure;		  /* as in struct stream_place, of the last request */
+	bool fresh;		  /* the kernel half saw the connection open */
+	bool doubtful;		  /* requests overlap, or some were not seen */
+	uint8_t wary;		  /* requests until the kernel's numbers are trusted again */
+	uint32_t txn;		  /* the kernel's number of the last one */
 };
 
 struct conn {
@@ -105,6 +142,7 @@ struct conn {
 	struct piece *piece[2]; /* by enum event_message */
 	struct exchange *filling; /* whose head stands in piece[MESSAGE_REQUEST] */
 	struct answer answer;	  /* of the head in piece[MESSAGE_RESPONSE] */
+	struct streams streams;
 	struct request_addr local, peer;
 	uint32_t present; /* the last roll call that it answered */
 	uint8_t role;
@@ -200,8 +238,9 @@ static inline void conn_lost(struct flow *f, struct conn *c, enum flow_lost reas
 	c->balance -= (int32_t)n;
 }
 
-/* match.c */
-struct exchange *match_request(struct flow *f, struct conn *c, const struct event_data *e);
+/* match.c: seq is the position of the request's first byte */
+struct exchange *match_request(struct flow *f, struct conn *c, const struct event_data *e,
+			       uint32_t seq);
 void match_filled(struct flow *f, struct conn *c, struct exchange *x); /* its head was parsed */
 /*
  * How far the kernel half has got. For responses that had no record, what waited for them is
@@ -227,6 +266,17 @@ void match_finish(struct flow *f, struct conn *c); /* the response under way is 
 /* Was this the last byte of the response? 0 no, 1 maybe, 2 surely. */
 int match_ended(const struct conn *c, const struct exchange *x, uint64_t tail);
 void match_early_drop(struct flow *f, struct conn *c); /* nobody asked for it */
+
+/* request_id.c, in the order of a request's life */
+void request_id_arrived(struct conn *c, struct exchange *x, const struct event_data *e);
+void request_id_parsed(const struct flow *f, struct conn *c, struct exchange *x,
+		       const struct msg *msg, struct str bytes);
+void request_id_answered(struct exchange *x, const struct answer *a);
+/* It is x that the response answers, or x has ended without one: the id is set. */
+void request_id_paired(struct flow *f, struct conn *c, struct exchange *x);
+void request_id_unanswered(struct flow *f, const struct conn *c, struct exchange *x);
+void request_id_ended(struct conn *c, const struct exchange *x); /* and its response */
+void request_id_unpaired(struct conn *c);			 /* a response is nobody's */
 
 /* handshake.c */
 struct handshake handshake_of(const struct msg *msg);

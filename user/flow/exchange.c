@@ -77,6 +77,8 @@ static void deliver(struct flow *f, struct conn *c, struct exchange *x, bool cou
 		return;
 	}
 	fill(c, x);
+	if (!x->request.first_byte)
+		request_id_unanswered(f, c, x);
 	if (x->request.stream)
 		stream_fill(x, STREAM_OVER);
 	else
@@ -90,6 +92,7 @@ void exchange_end(struct flow *f, struct conn *c, struct exchange *x, bool count
 		c->filling = NULL;
 	parent_end(f, x);
 	deliver(f, c, x, counted);
+	request_id_ended(c, x);
 	exchange_free(f, x);
 }
 
@@ -102,6 +105,7 @@ void exchange_drop(struct flow *f, struct conn *c, struct exchange *x)
 	if (c->filling == x)
 		c->filling = NULL;
 	parent_end(f, x);
+	request_id_ended(c, x);
 	exchange_free(f, x);
 }
 

@@ -124,6 +124,7 @@ void flow_open(struct flow *f, const struct event_open *e)
 		return;
 	c->local = addr(e->family, e->local, e->local_port);
 	c->peer = addr(e->family, e->remote, e->remote_port);
+	c->streams.fresh = e->born;
 }
 
 /* Its first messages may have had no records, or have come before it was forgotten. */

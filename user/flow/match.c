@@ -24,7 +24,8 @@ static void answered_forget(struct conn *c, const struct event_data *e)
 	c->to_lose = 0;
 }
 
-struct exchange *match_request(struct flow *f, struct conn *c, const struct event_data *e)
+struct exchange *match_request(struct flow *f, struct conn *c, const struct event_data *e,
+			       uint32_t seq)
 {
 	struct exchange *x = exchange_start(f, c, e->head.tgid, e->head.tid, e->txn, e->head.time);
 
@@ -35,9 +36,10 @@ struct exchange *match_request(struct flow *f, struct conn *c, const struct even
 		return NULL;
 	}
 	request_set(&x->request, op, proto_row_op(e->row));
-	x->seq = e->seq;
+	x->seq = seq;
 	x->request.queued = e->queued;
 	x->tentative = e->flags & DATA_TENTATIVE;
+	request_id_arrived(c, x, e);
 	*c->last = x;
 	c->last = &x->next;
 	parent_begin(f, x, e);
@@ -86,9 +88,10 @@ int match_ended(const struct conn *c, const struct exchange *x, uint64_t tail)
 	return protos[c->protocol]->ends((struct str){bytes + skip, sizeof(bytes) - skip});
 }
 
-static bool complete(const struct conn *c, const struct exchange *x, uint64_t tail)
+static bool complete(const struct conn *c, struct exchange *x, uint64_t tail)
 {
-	return match_ended(c, x, tail) == 2;
+	x->whole = match_ended(c, x, tail) == 2;
+	return x->whole;
 }
 
 /* What a response's head and record say, into the exchange that it answers. */
@@ -109,6 +112,7 @@ static void answer_fill(const struct conn *c, struct exchange *x, const struct m
 	if (!c->pipelined) /* else they are of all requests that came together */
 		x->request_moved = a->request_bytes;
 	trace_request_id(&x->request, msg->ids);
+	request_id_answered(x, a);
 }
 
 static void answering_start(struct flow *f, struct conn *c, struct exchange *x,
@@ -116,6 +120,7 @@ static void answering_start(struct flow *f, struct conn *c, struct exchange *x,
 {
 	exchange_begin(f, c, x);
 	parent_answer(f, x, c->answer.tid);
+	request_id_paired(f, c, x);
 	x->request.handshake = handshake_judge(x, answer);
 	if (x->request.handshake && x->request.status == 101)
 		websocket_handshake(f, &x->request);
@@ -134,7 +139,10 @@ static void answering_start(struct flow *f, struct conn *c, struct exchange *x,
 /* Nobody asked for it. */
 void match_early_drop(struct flow *f, struct conn *c)
 {
-	f->stats.unpaired[c->protocol] += !!c->early;
+	if (!c->early)
+		return;
+	f->stats.unpaired[c->protocol]++;
+	request_id_unpaired(c);
 	exchange_free(f, c->early);
 	c->early = NULL;
 }
@@ -164,6 +172,8 @@ void match_filled(struct flow *f, struct conn *c, struct exchange *x)
 	x->response_wanted = early->response_wanted;
 	x->end = early->end;
 	x->streams = early->streams;
+	x->place.answer = early->place.answer;
+	x->place.unread |= early->place.unread;
 	if (x->request.id_source != ID_FROM_HEADER && early->request.length.request_id) {
 		request_set(&x->request, request_id, request_str(&early->request, request_id));
 		x->request.id_source = early->request.id_source;
@@ -240,6 +250,7 @@ static struct exchange *answered(struct flow *f, struct conn *c, const struct an
 		return queue_pop(c);
 	if (a->unpaired && c->role != ROLE_CLIENT) {
 		f->stats.unpaired[c->protocol]++;
+		request_id_unpaired(c);
 		return NULL;
 	}
 	x = exchange_start(f, c, a->pid, a->tid, a->txn,

@@ -50,6 +50,14 @@ static void fill(struct flow *f, struct exchange *x, const struct msg *msg, uint
 		x->request_body = consumed - msg->head_bytes + msg->body_left;
 }
 
+/* What of its body is not in the bytes that were parsed, the last of which stands before `end`. */
+static void expect_body(struct conn *c, const struct msg *msg, uint32_t end)
+{
+	c->body_end = end + (uint32_t)msg->body_left;
+	c->body = msg->head_bytes ? msg->end : MSG_END_HERE;
+	c->body_expects = msg->expects;
+}
+
 /*
  * One or more requests from the first byte of x on; those behind the first were pipelined. Returns
  * the bytes of a head that goes on, whose exchange *x then is; absent if there are none.
@@ -68,24 +76,23 @@ static struct str requests(struct flow *f, struct conn *c, const struct event_da
 		if (n == 0)
 			return bytes;
 		(*x)->refused = n < 0;
+		seq += (uint32_t)n;
 		if (n < 0) {
 			f->stats.parse_errors[c->protocol] += !(*x)->tentative;
 		} else {
 			fill(f, *x, &msg, (uint64_t)n);
 			users_fill(f->users, &(*x)->request, &msg);
 			headers_fill(f, *x, msg.head);
+			expect_body(c, &msg, seq);
+			request_id_parsed(f, c, *x, &msg, bytes);
 		}
 		match_filled(f, c, *x);
 		if (n < 0)
 			return (struct str){0};
-		seq += (uint32_t)n;
-		c->body_end = seq + (uint32_t)msg.body_left;
-		c->body = msg.head_bytes ? msg.end : MSG_END_HERE;
-		c->body_expects = msg.expects;
 		bytes = str_from(bytes, (size_t)n);
 		if (!e || msg.end != MSG_END_HERE || !proto->guess(bytes, MSG_REQUEST))
 			return (struct str){0};
-		*x = match_request(f, c, e);
+		*x = match_request(f, c, e, seq);
 		if (!*x)
 			return (struct str){0};
 		/* what the record says besides its bytes is of the first one */
@@ -150,8 +157,8 @@ void stream_request(struct flow *f, struct conn *c, const struct event_data *e, 
 			conn_found(f, c, -1);
 			return;
 		}
-		x = match_request(f, c, e);
-	} else if (*piece && x) {
+		x = match_request(f, c, e, e->seq);
+	} else if (*piece && x && e->seq - x->seq == (*piece)->n) {
 		piece_keep(f, piece, bytes);
 		bytes = piece_view(*piece);
 	} else {
@@ -184,6 +191,7 @@ static struct str responses(struct flow *f, struct conn *c, struct answer *a, st
 
 		if (n == 0)
 			return bytes;
+		a->unread = !msg.head_bytes && bytes.n < f->options.capture_bytes;
 		if (n < 0) {
 			f->stats.parse_errors[c->protocol]++;
 			msg = (struct msg){.kind = MSG_RESPONSE, .end = MSG_END_CLOSE};
@@ -199,6 +207,7 @@ static struct str responses(struct flow *f, struct conn *c, struct answer *a, st
 			a->unpaired = true;
 			c->pipelined |= bytes.n > 0;
 		}
+		a->interim = msg.kind == MSG_INTERIM ? a->interim + (uint64_t)n : 0;
 		if (!bytes.n)
 			return bytes;
 		a->base += (uint64_t)n;
@@ -227,6 +236,8 @@ void stream_response(struct flow *f, struct conn *c, const struct event_data *e,
 
 	if (e->flags & DATA_START)
 		match_passed(f, c, e);
+	else if (*piece && e->seq - c->answer.seq != c->answer.base + (*piece)->n)
+		stream_cut(f, c, MESSAGE_RESPONSE); /* something of it is missing */
 	if (e->flags & DATA_START && is_answer_body(c, e)) {
 		match_body(f, c, e);
 		return;
