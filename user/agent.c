@@ -215,6 +215,9 @@ static int make_rooms(struct agent *a, const struct options *o)
 				    .headers = o->log_headers,
 				    .header_count = o->log_header_count,
 				    .no_parents = o->detail != DETAIL_FULL,
+				    .routes_max = o->routes_max,
+				    .route_rules = o->routes,
+				    .route_rule_count = o->route_count,
 				    .reconnect_window_ns = o->websocket_reconnect_ns,
 				    .progress_ns = o->websocket_progress_ns};
 	struct metrics_options metrics = {.series_max = o->series_max,

@@ -2,7 +2,7 @@
 /*
  * The config file: one JSON object whose keys are the options' long names. Values are text, and
  * where the option is a number or a flag, that. Lists may be arrays; "service" may be an object
- * from port to name.
+ * from port to name, "route" one from service to patterns.
  *
  * The invariant: the parsed file stays in options.memory, since the options' strings stand in it.
  * Refused are files of more than 256 KiB, keys that are no option, keys that come twice, and
@@ -170,6 +170,36 @@ static int services_object(const struct config *c, const struct option_row *row,
 	return 0;
 }
 
+static int route_add(const struct config *c, const struct option_row *row, const char *service,
+		     const json_t *pattern)
+{
+	struct str text = str_of(json_string_value(pattern));
+	char where[WHERE_MAX];
+
+	if (*service && routes_add(c->state->o, str_of(service), text) == 0)
+		return 0;
+	key_place(c, service, where, sizeof(where));
+	return option_refuse(row, "%s: %s=%.*s", where, service, (int)text.n, text.n ? text.p : "");
+}
+
+static int routes_object(const struct config *c, const struct option_row *row, json_t *object)
+{
+	const char *service;
+	json_t *list;
+	int err = 0;
+
+	json_object_foreach(object, service, list)
+	{
+		if (!json_is_array(list))
+			err = route_add(c, row, service, list);
+		for (size_t i = 0; !err && i < json_array_size(list); i++)
+			err = route_add(c, row, service, json_array_get(list, i));
+		if (err)
+			break;
+	}
+	return err;
+}
+
 static int key_read(const struct config *c, const char *key, json_t *value)
 {
 	const struct option_row *row = option_find(str_of(key));
@@ -186,6 +216,8 @@ static int key_read(const struct config *c, const char *key, json_t *value)
 		return 0;
 	if (row->traits & OPTION_LIST && json_is_array(value))
 		return list_read(c, row, value);
+	if (row->set == set_routes && json_is_object(value))
+		return routes_object(c, row, value);
 	if (row->set == set_services && json_is_object(value))
 		return services_object(c, row, value);
 	return value_set(c, row, value);

@@ -148,6 +148,18 @@ const struct option_row option_rows[OPTION_COUNT] = {
 	 .least = 1,
 	 .most = 100000,
 	 .traits = OPTION_NUMBER},
+	{.name = "route",
+	 .placeholder = "PATTERN",
+	 .help = "A route that is known beforehand, such as \"GET /users/{id}/orders/{order}\"; "
+		 "the "
+		 "method may be left out, a {*} at the end stands for all that follows. May be "
+		 "given again; a comma separates several. In the file: an array, or an object from "
+		 "service to array.",
+	 .takes =
+		 "[METHOD] /PATH with {name} for a whole segment, such as GET /users/{id}; at most "
+		 "256 of them",
+	 .set = set_routes,
+	 .traits = OPTION_LIST},
 	{.name = "series-ttl",
 	 .placeholder = "DURATION",
 	 .fallback = "0",

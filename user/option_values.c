@@ -234,6 +234,33 @@ int set_services(struct options *o, const struct option_row *row, const char *va
 	return err;
 }
 
+int routes_add(struct options *o, struct str service, struct str pattern)
+{
+	struct route_rule *grown;
+
+	if (!route_rule_valid(pattern))
+		return -EINVAL;
+	if (o->route_count == ROUTE_RULES_MAX)
+		return -ENOSPC;
+	grown = reallocarray(o->routes, o->route_count + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOSPC;
+	o->routes = grown;
+	grown[o->route_count++] = (struct route_rule){service, pattern};
+	return 0;
+}
+
+int set_routes(struct options *o, const struct option_row *row, const char *value)
+{
+	struct str list = str_of(value);
+	int err = list.n ? 0 : -EINVAL;
+
+	(void)row;
+	while (list.p && !err)
+		err = routes_add(o, (struct str){NULL, 0}, str_trim(str_cut(&list, ',')));
+	return err;
+}
+
 int set_help(struct options *o, const struct option_row *row, const char *value)
 {
 	(void)row;

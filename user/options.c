@@ -234,9 +234,12 @@ void options_free(struct options *o)
 {
 	free(o->services);
 	free(o->user_key);
+	free(o->routes);
 	json_decref(o->memory);
 	o->services = NULL;
 	o->user_key = NULL;
 	o->service_count = 0;
+	o->routes = NULL;
+	o->route_count = 0;
 	o->memory = NULL;
 }

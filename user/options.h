@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "base/log.h"
+#include "flow/route.h"
 #include "flow/user.h"
 #include "who/who.h"
 
@@ -43,6 +44,8 @@ struct options {
 	const char *node; /* NODE_NAME, or NULL */
 	struct who_service_rule *services;
 	unsigned service_count;
+	struct route_rule *routes;
+	unsigned route_count;
 	struct user_options user;
 	const char *user_key_file; /* NULL: a key of this start */
 	char *user_key;		   /* what user.key stands in */

@@ -89,6 +89,11 @@ static void request_done(void *ctx, const struct request *r, bool counted)
 	who_release(r->owner);
 }
 
+static void routes_renamed(void *ctx, const struct route_change *change)
+{
+	metrics_rename(((struct scrape *)ctx)->metrics, change);
+}
+
 static bool response_progress(void *ctx, uint64_t conn, struct event_progress *p)
 {
 	return kern_progress(((struct scrape *)ctx)->kern, conn, p);
@@ -148,6 +153,7 @@ void pipeline_flow(struct scrape *s, struct flow_options *o)
 	o->stream = request_stream;
 	o->done = request_done;
 	o->progress = response_progress;
+	o->renamed = routes_renamed;
 	o->websocket = websocket_event;
 	o->ctx = s;
 }

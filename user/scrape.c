@@ -150,7 +150,7 @@ void scrape_write(struct scrape *s, struct prom *p)
 		.log_lines_sampled = jsonlog_suppressed(s->jsonlog, SUPPRESSED_SAMPLE),
 		.log_lines_above_rate = jsonlog_suppressed(s->jsonlog, SUPPRESSED_RATE),
 		.series = metrics_series(s->metrics),
-		.series_overflows = metrics_overflows(s->metrics),
+		.series_overflows = metrics_overflows(s->metrics) + flow_route_overflows(s->flow),
 	};
 
 	kern_counters(s->kern, counters);

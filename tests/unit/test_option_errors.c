@@ -15,6 +15,7 @@ static void assert_refused(const char *line, const char *environment, const char
 	assert_string_equal(said, expected);
 	assert_null(o.memory);
 	assert_null(o.services);
+	assert_null(o.routes);
 }
 
 #define SIZE	 "must be a power of two from 64KiB to 1GiB, such as 4MiB"
@@ -24,9 +25,13 @@ static void assert_refused(const char *line, const char *environment, const char
 #define DETAIL	 "must be full, errors or metrics"
 #define LISTEN	 "must be ADDR:PORT, [v6]:PORT or :PORT with an IP address, such as 127.0.0.1:9435"
 #define SERVICE	 "must be PORT=NAME, such as 8000=backend, for at most 256 ports"
-#define UNKNOWN	 "unknown option; sonde --help lists them all"
-#define CAPTURE	 "must be a number from 64 to 4096"
-#define COMMAND	 "unknown command; there are run, check, version and help"
+#define ROUTE                                                                                  \
+	"must be [METHOD] /PATH with {name} for a whole segment, such as GET /users/{id}; at " \
+	"most "                                                                                \
+	"256 of them"
+#define UNKNOWN "unknown option; sonde --help lists them all"
+#define CAPTURE "must be a number from 64 to 4096"
+#define COMMAND "unknown command; there are run, check, version and help"
 
 /* clang-format off: a case a line */
 static const char *const line_errors[][2] = {
@@ -89,6 +94,11 @@ static const char *const line_errors[][2] = {
 	{"--service=65536=x", "--service=65536=x: " SERVICE},
 	{"--service=8000=", "--service=8000=: " SERVICE},
 	{"--service=1=a,,2=b", "--service=1=a,,2=b: " SERVICE},
+	{"--route=users", "--route=users: " ROUTE},
+	{"--route=/a/x{id}", "--route=/a/x{id}: " ROUTE},
+	{"--route=/a,,/b", "--route=/a,,/b: " ROUTE},
+	{"--route=/a?b", "--route=/a?b: " ROUTE},
+	{"--route=", "--route: " ROUTE},
 	{"--node=", "--node: must be a name"},
 	{"--btf=", "--btf: must be a file's path"},
 	{"--help=pdf", "--help=pdf: must be given alone or as --help=markdown"},
@@ -181,6 +191,12 @@ static const char *const file_errors[][2] = {
 	{"{\"service\": [5]}", ":1:2: service: " SERVICE},
 	{"{\"service\": {\"80\": \"a\", \"http\": \"b\"}}", ":1:25: http=b: " SERVICE},
 	{"{\"service\": {\"80\": 5}}", ":1:14: 80=: " SERVICE},
+	{"{\"route\": [\"/a\", \"b\"]}", ":1:2: route=b: " ROUTE},
+	{"{\"route\": [5]}", ":1:2: route: " ROUTE},
+	{"{\"route\": {\"shop\": [\"/a\"], \"backend\": [\"/b\", \"/{\"]}}",
+	 ":1:28: backend=/{: " ROUTE},
+	{"{\"route\": {\"shop\": 5}}", ":1:12: shop=: " ROUTE},
+	{"{\"route\": {\"\": [\"/a\"]}}", ":1:12: =/a: " ROUTE},
 };
 /* clang-format on */
 

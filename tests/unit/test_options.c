@@ -70,6 +70,10 @@ static void assert_all_set(const struct options *o)
 	assert_true(str_eq(o->services[0].name, STR("backend")));
 	assert_int_equal(o->services[1].port, 65535);
 	assert_true(str_eq(o->services[1].name, STR("shop=x")));
+	assert_int_equal(o->route_count, 2);
+	assert_true(str_eq(o->routes[0].text, STR("GET /users/{id}")));
+	assert_true(str_eq(o->routes[1].text, STR("/f/{*}")));
+	assert_null(o->routes[0].service.p);
 }
 
 /* Every row by one source: options with '=', options with a blank, environment, file. */
@@ -92,6 +96,8 @@ static void test_every_row_on_the_line(void **state)
 		{"--node", "n1"},
 		{"--service", "8000=backend"},
 		{"--service", "65535=shop=x"},
+		{"--route", "GET /users/{id}"},
+		{"--route", "/f/{*}"},
 		{"--websocket-reconnect-window", "0"},
 		{"--websocket-progress", "1m30s"},
 	};
@@ -139,6 +145,7 @@ static void test_every_row_in_the_environment(void **state)
 		       "NODE_NAME=n1",
 		       "SONDE_NODE=",
 		       "SONDE_SERVICE=8000=backend, 65535=shop=x",
+		       "SONDE_ROUTE=GET /users/{id}, /f/{*}",
 		       "SONDE_PORT=tcp://x",
 		       NULL};
 	struct options o;
@@ -169,14 +176,38 @@ static void test_every_row_in_the_file(void **state)
 			 "\"capture-bytes\":\"4096\",\"series-max\":1,\"routes-max\":7,"
 			 "\"series-ttl\":\"1h30m\",\"connections-max\":64,\"log-level\":\"error\","
 			 "\"websocket-reconnect-window\":0,\"websocket-progress\":\"90s\","
-			 "\"bpf-stats\":true,\"btf\":\"/x/btf\",\"node\":\"n1\",\"service\":%s}",
-			 i ? "524288" : "\"512KiB\"", services[i]);
+			 "\"bpf-stats\":true,\"btf\":\"/x/btf\",\"node\":\"n1\",\"service\":%s,"
+			 "\"route\":%s}",
+			 i ? "524288" : "\"512KiB\"", services[i],
+			 i ? "\"GET /users/{id},/f/{*}\"" : "[\"GET /users/{id}\", \"/f/{*}\"]");
 		write_file(text);
 		assert_parsed(&o, &in, line, "");
 		assert_all_set(&o);
 		assert_string_equal(o.config, file_path);
 		options_free(&o);
 	}
+}
+
+/* In the file routes can be those of a service. */
+static void test_routes_of_services(void **state)
+{
+	char line[128];
+	struct options o;
+	struct input in;
+
+	(void)state;
+	snprintf(line, sizeof(line), "--config %s", file_path);
+	write_file("{\"route\": {\"shop\": [\"GET /a\", \"/b/{c}\"], \"cart\": \"/d\"}}");
+	assert_parsed(&o, &in, line, "");
+	assert_int_equal(o.route_count, 3);
+	assert_true(str_eq(o.routes[1].service, STR("shop")));
+	assert_true(str_eq(o.routes[1].text, STR("/b/{c}")));
+	assert_true(str_eq(o.routes[2].service, STR("cart")));
+	assert_true(str_eq(o.routes[2].text, STR("/d")));
+	options_free(&o);
+	assert_parsed(&o, &in, line, "SONDE_ROUTE=/strong");
+	assert_int_equal(o.route_count, 1);
+	options_free(&o);
 }
 
 static void test_order_of_sources(void **state)
@@ -337,6 +368,7 @@ int main(void)
 		cmocka_unit_test(test_every_row_on_the_line),
 		cmocka_unit_test(test_every_row_in_the_environment),
 		cmocka_unit_test(test_every_row_in_the_file),
+		cmocka_unit_test(test_routes_of_services),
 		cmocka_unit_test(test_order_of_sources),
 		cmocka_unit_test(test_detail),
 		cmocka_unit_test(test_log_sample),

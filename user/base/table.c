@@ -140,7 +140,7 @@ static void index_remove(struct table *t, uint32_t hash, uint32_t number)
 	t->index[hole] = 0;
 }
 
-static bool table_evict(struct table *t)
+bool table_evict(struct table *t)
 {
 	void *entry = table_oldest(t);
 

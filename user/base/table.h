@@ -32,6 +32,7 @@ void *table_find(struct table *t, const void *key); /* NULL if absent; does not 
 void *table_add(struct table *t, const void *key);
 void table_touch(struct table *t, void *entry); /* now the most recently used */
 void table_remove(struct table *t, void *entry);
+bool table_evict(struct table *t); /* the least recently used entry; false: not an evicting table */
 void *table_oldest(struct table *t);		/* least recently used, or NULL */
 void *table_next(struct table *t, void *entry); /* from oldest to newest; entry NULL: the oldest */
 

@@ -171,6 +171,7 @@ struct flow {
 	struct trace_random random;
 	struct users *users;
 	struct parents *parents;
+	struct routes *routes;
 };
 
 #define PIECES_MAX 1024

@@ -37,8 +37,12 @@ static void fill(const struct conn *c, struct exchange *x)
 								       : REQUEST_SIZE_UNKNOWN;
 	r->response_bytes = r->first_byte ? body_size(x->response_moved, x->response_head)
 					  : REQUEST_SIZE_UNKNOWN;
-	r->length.route =
-		(uint16_t)route_template(request_str(r, target), r->route, sizeof(r->route));
+}
+
+/* learn: this is its count. */
+static void route(struct flow *f, struct request *r, bool learn)
+{
+	r->length.route = (uint16_t)routes_of(f->routes, r, learn, r->route);
 }
 
 static void stream_fill(struct exchange *x, enum request_stream state)
@@ -64,6 +68,7 @@ void exchange_stream(struct flow *f, struct conn *c, struct exchange *x)
 	bool begins = x->request.stream == STREAM_NONE;
 
 	fill(c, x);
+	route(f, &x->request, begins);
 	stream_fill(x, begins ? STREAM_BEGUN : STREAM_OPEN);
 	if (begins)
 		account(f, c, true);
@@ -79,6 +84,7 @@ static void deliver(struct flow *f, struct conn *c, struct exchange *x, bool cou
 	fill(c, x);
 	if (!x->request.first_byte)
 		request_id_unanswered(f, c, x);
+	route(f, &x->request, counted && !x->request.stream);
 	if (x->request.stream)
 		stream_fill(x, STREAM_OVER);
 	else

@@ -11,7 +11,10 @@
 #include "flow/conn.h"
 #include "flow/reconnect.h"
 
-#define CLIENTS_MAX 4096 /* of WebSocket servers, that lost a connection of late */
+#define SITES_MAX    1024  /* services with routes */
+#define SEGMENTS_MAX 16384 /* of all their routes */
+#define ROUTES_MAX   200   /* of one, if nothing was said */
+#define CLIENTS_MAX  4096  /* of WebSocket servers, that lost a connection of late */
 
 /* As much as can be known without what is still to come. */
 static void conn_settle(struct flow *f, struct conn *c)
@@ -49,8 +52,17 @@ struct flow *flow_new(const struct flow_options *options)
 	f->reconnects = reconnects_new(CLIENTS_MAX, options->reconnect_window_ns);
 	f->users = users_new(&options->user);
 	f->parents = parents_new();
+	f->routes = routes_new(&(struct routes_options){
+		.routes_max = options->routes_max ? options->routes_max : ROUTES_MAX,
+		.nodes_max = SEGMENTS_MAX,
+		.sites_max = SITES_MAX,
+		.rules = options->route_rules,
+		.rule_count = options->route_rule_count,
+		.renamed = options->renamed,
+		.ctx = options->ctx,
+	});
 	if (!f->conns || !f->websockets || !f->reconnects || !f->users || !f->parents ||
-	    forgotten_init(f) || pool_init(f) || trace_seed(&f->random)) {
+	    !f->routes || forgotten_init(f) || pool_init(f) || trace_seed(&f->random)) {
 		flow_free(f);
 		return NULL;
 	}
@@ -67,6 +79,7 @@ void flow_free(struct flow *f)
 	reconnects_free(f->reconnects);
 	users_free(f->users);
 	parents_free(f->parents);
+	routes_free(f->routes);
 	pool_free(f);
 	free(f);
 }
@@ -266,4 +279,10 @@ void flow_tables(const struct flow *f, const struct table **tables)
 	websockets_tables(f->websockets, tables + 2);
 	tables[4] = reconnects_table(f->reconnects);
 	parents_tables(f->parents, tables + 5);
+	routes_tables(f->routes, tables + 7);
+}
+
+uint64_t flow_route_overflows(const struct flow *f)
+{
+	return routes_overflows(f->routes);
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "flow/request.h"
+#include "flow/route.h"
 #include "flow/user.h"
 #include "flow/websocket.h"
 #include "proto/protos.h"
@@ -43,6 +44,11 @@ struct flow_options {
 	/* Names of headers whose values requests keep, at most REQUEST_HEADERS_MAX; borrowed. */
 	const struct str *headers;
 	unsigned header_count;
+	/* Routes of a service are called otherwise from now on. May be NULL. */
+	void (*renamed)(void *ctx, const struct route_change *change);
+	uint32_t routes_max; /* of a service */
+	const struct route_rule *route_rules;
+	unsigned route_rule_count;
 	uint64_t reconnect_window_ns; /* 0: reconnects are not looked for */
 	bool no_parents;      /* those without headers are not looked for: not all records come */
 	uint64_t progress_ns; /* between WEBSOCKET_PROGRESSED of one connection; 0: never */
@@ -116,12 +122,10 @@ void flow_process_new(struct flow *f, uint32_t tgid);
 
 const struct flow_stats *flow_stats(const struct flow *f);
 const struct table *flow_table(const struct flow *f); /* connections */
-#define FLOW_TABLES 7
+#define FLOW_TABLES (7 + ROUTE_TABLES)
 void flow_tables(const struct flow *f, const struct table **tables); /* all, for sonde_table_* */
 
-/* The template of a path, pure: numbers, UUIDs and long hex become {id}. Writes at most size bytes;
- * returns the length. */
-size_t route_template(struct str path, char *route, size_t size);
+uint64_t flow_route_overflows(const struct flow *f);
 
 /* From header values: request_id, unless an earlier header gave one. */
 void trace_request_id(struct request *r, const struct str ids[ID_COUNT]);

@@ -103,6 +103,21 @@ struct request {
 	char user_id[64];
 };
 
+#define ROUTE_OTHER "other" /* the route of paths that get none of their own */
+
+/*
+ * Routes of a service that are called otherwise from now on: /users/alice and its like became
+ * /users/{*}. again() answers with the new name of an old one, 0 if it is the same.
+ */
+struct route_change {
+	struct str service;
+	struct str host; /* only of this server; absent for ROLE_SERVER */
+	uint8_t role;
+	size_t (*again)(const struct route_change *c, struct str old,
+			char to[static REQUEST_ROUTE_MAX]);
+	void *routes, *site; /* for again() */
+};
+
 /* request_str(r, op): the view of a counted member; absent when empty */
 #define request_str(r, member) ((struct str){(r)->member, (r)->length.member})
 /* request_set(r, op, view): fills a counted member, cutting what does not fit */

@@ -223,9 +223,13 @@ void websocket_protocol(struct flow *f, uint64_t conn, uint64_t time, struct str
 }
 
 /* What the handshake knows of the connection, and its sums do not, or not yet. */
-static void handshake_take(struct websocket_entry *w, const struct request *r)
+static void handshake_take(struct flow *f, struct websocket_entry *w, const struct request *r)
 {
+	char route[REQUEST_ROUTE_MAX];
+
 	w->shaken = true;
+	routes_of(f->routes, r, true, route); /* it may be told of before its exchange is over */
+	w->site = routes_site(f->routes, r);
 	w->service = r->owner ? r->owner->id : 0;
 	w->id_source = r->id_source;
 	w->parent = r->parent;
@@ -253,7 +257,7 @@ void websocket_handshake(struct flow *f, const struct request *r)
 			wait_stop(w);
 		return;
 	}
-	handshake_take(w, r);
+	handshake_take(f, w, r);
 	if (w->told)
 		return;
 	entry_tell(f, w, r->end, &added);

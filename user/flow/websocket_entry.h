@@ -11,6 +11,7 @@ struct websocket_entry {
 	uint64_t conn;			      /* the key */
 	struct websocket_entry *next, **link; /* those that wait to be told of */
 	uint64_t opened;		      /* before it was heard of: when the 101 was */
+	uint64_t site;			      /* of its route; 0: not known */
 	uint64_t marked;		      /* when it was last looked at for progress */
 	struct websocket_counts counts;	      /* the last ones; told of if `told` */
 	const struct owner *owner;

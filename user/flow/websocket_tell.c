@@ -37,7 +37,7 @@ static struct str text_next(struct str *rest, uint16_t length)
 	return s;
 }
 
-static void text_view(const struct websocket_entry *w, struct websocket *v)
+static void text_view(const struct flow *f, const struct websocket_entry *w, struct websocket *v)
 {
 	struct str rest = {w->text, sizeof(w->text)};
 
@@ -49,12 +49,12 @@ static void text_view(const struct websocket_entry *w, struct websocket *v)
 	request_set(v, host, text_next(&rest, w->length.host));
 	request_set(v, target, text_next(&rest, w->length.target));
 	request_set(v, protocol, ((struct str){w->protocol, w->length.protocol}));
-	v->length.route =
-		(uint16_t)route_template(request_str(v, target), v->route, sizeof(v->route));
+	v->length.route = (uint16_t)routes_view(f->routes, w->site, w->role, request_str(v, target),
+						v->route);
 }
 
 /* The sinks' picture of it. */
-static void view(const struct websocket_entry *w, struct websocket *v)
+static void view(const struct flow *f, const struct websocket_entry *w, struct websocket *v)
 {
 	memset(v, 0, offsetof(struct websocket, target));
 	v->conn = w->conn;
@@ -71,7 +71,7 @@ static void view(const struct websocket_entry *w, struct websocket *v)
 	v->invalid[DIR_IN] = w->flags & WEBSOCKET_INVALID_IN;
 	v->invalid[DIR_OUT] = w->flags & WEBSOCKET_INVALID_OUT;
 	v->total = w->counts;
-	text_view(w, v);
+	text_view(f, w, v);
 }
 
 static const struct owner *tell(const struct flow *f, enum websocket_event what,
@@ -81,12 +81,12 @@ static const struct owner *tell(const struct flow *f, enum websocket_event what,
 }
 
 /* What is new goes with it, and is told with that. */
-static void view_news(struct websocket_entry *w, const struct websocket_counts *added,
-		      struct websocket *v)
+static void view_news(const struct flow *f, struct websocket_entry *w,
+		      const struct websocket_counts *added, struct websocket *v)
 {
 	uint8_t invalid = w->flags & INVALID & ~w->invalid;
 
-	view(w, v);
+	view(f, w, v);
 	v->added = *added;
 	v->invalid_added[DIR_IN] = invalid & WEBSOCKET_INVALID_IN;
 	v->invalid_added[DIR_OUT] = invalid & WEBSOCKET_INVALID_OUT;
@@ -116,7 +116,7 @@ void websocket_tell_open(struct flow *f, struct websocket_entry *w)
 
 	w->told = true;
 	w->reconnect = has_client(w) && reconnect_opened(f->reconnects, &client, w->opened);
-	view(w, &v);
+	view(f, w, &v);
 	w->owner = tell(f, WEBSOCKET_OPENED, &v);
 }
 
@@ -128,7 +128,7 @@ void websocket_tell_move(struct flow *f, struct websocket_entry *w,
 
 	if (memcmp(added, &none, sizeof(none)) == 0 && !(w->flags & INVALID & ~w->invalid))
 		return;
-	view_news(w, added, &v);
+	view_news(f, w, added, &v);
 	tell(f, WEBSOCKET_MOVED, &v);
 }
 
@@ -154,7 +154,7 @@ void websocket_tell_close(struct flow *f, struct websocket_entry *w,
 	struct reconnect_client client = client_of(w);
 	struct websocket v;
 
-	view_news(w, &end->added, &v);
+	view_news(f, w, &end->added, &v);
 	v.closed = end->time;
 	v.undelivered = end->undelivered;
 	v.close_code = w->close_first ? w->close_code : WEBSOCKET_CODE_ABNORMAL;
@@ -168,6 +168,6 @@ void websocket_tell_progress(struct flow *f, const struct websocket_entry *w)
 {
 	struct websocket v;
 
-	view(w, &v);
+	view(f, w, &v);
 	tell(f, WEBSOCKET_PROGRESSED, &v);
 }

@@ -122,6 +122,8 @@ static const struct word *route_word(struct observation *o)
 {
 	bool client = o->request->role == ROLE_CLIENT;
 
+	if (str_eq(request_str(o->request, route), STR(ROUTE_OTHER)))
+		return o->metrics->rest;
 	return capped_word(o, client ? SCOPE_CLIENT_ROUTE : SCOPE_SERVER_ROUTE,
 			   request_str(o->request, route));
 }

@@ -73,9 +73,8 @@ static struct series *series_add(struct metrics *m, struct identity *i,
 	return s;
 }
 
-/* spare: how many of series_max must be left. NULL: no place for a new one. */
-static struct series *series_get(struct metrics *m, struct identity *i, enum family_number family,
-				 const struct word *const *words, uint32_t spare)
+struct series *series_get(struct metrics *m, struct identity *i, enum family_number family,
+			  const struct word *const *words, uint32_t spare)
 {
 	struct series_key key = {.identity = i->number, .family = family};
 	struct series *s;

@@ -56,6 +56,9 @@ void metrics_life(struct metrics *m, const struct owner *owner, const struct eve
 /* The owner is gone for good: drops its series, unless another owner has the same names. */
 void metrics_forget(struct metrics *m, uint32_t owner_id);
 
+/* Routes of a service got other names: their series move along, and add up where they meet. */
+void metrics_rename(struct metrics *m, const struct route_change *change);
+
 void metrics_write(const struct metrics *m, struct prom *p);
 uint64_t metrics_overflows(const struct metrics *m); /* for sonde_series_overflow_total */
 uint64_t metrics_counted(const struct metrics *m);   /* requests ever counted */

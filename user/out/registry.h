@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The inside of the registry, for its own files: families.c (what is measured), labels.c, metrics.c
- * (counting), metrics_stream.c and metrics_websocket.c (counting what lasts), exemplars.c and
+ * (counting), metrics_stream.c and metrics_websocket.c (counting what lasts), exemplars.c,
+ * metrics_rename.c and
  * metrics_write.c (reading it out). Everyone else includes metrics.h.
  */
 #ifndef SONDE_REGISTRY_H
@@ -181,6 +182,9 @@ struct metrics {
 
 void labels_make(struct metrics *m); /* the words that are always there */
 struct identity *identity_of(struct metrics *m, const struct owner *owner);
+/* spare: how many of series_max must be left. NULL: no place for a new one. */
+struct series *series_get(struct metrics *m, struct identity *i, enum family_number family,
+			  const struct word *const *words, uint32_t spare);
 struct series *series_of(struct observation *o, enum family_number family);
 /* The bucket that took the value. */
 unsigned series_observe(struct series *s, const struct bounds *bounds, uint64_t value);

@@ -170,6 +170,21 @@ void words_release(struct words *w, struct word *word)
 		table_remove(w->table, entry_of(word));
 }
 
+uint32_t words_sweep(struct words *w, uint32_t scope)
+{
+	uint32_t count = 0;
+	struct entry *next;
+
+	for (struct entry *e = table_oldest(w->table); e; e = next) {
+		next = table_next(w->table, e);
+		if (e->key.scope != scope || e->word.holders)
+			continue;
+		table_remove(w->table, e);
+		count++;
+	}
+	return count;
+}
+
 void words_forget(struct words *w, uint32_t scope)
 {
 	struct entry *next;

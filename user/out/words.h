@@ -28,6 +28,7 @@ void words_free(struct words *w); /* NULL-safe */
 struct word *words_find(struct words *w, uint32_t scope, struct str text); /* NULL if absent */
 struct word *words_get(struct words *w, uint32_t scope, struct str text);  /* NULL if full */
 void words_release(struct words *w, struct word *word); /* one holder less; the last removes it */
+uint32_t words_sweep(struct words *w, uint32_t scope);	/* those of a scope that nobody holds */
 void words_forget(struct words *w, uint32_t scope);	/* all of a scope, whoever holds them */
 
 const struct table *words_table(const struct words *w);
