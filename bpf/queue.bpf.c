@@ -12,7 +12,9 @@
 #include "queue.bpf.h"
 #include <bpf/bpf_tracing.h>
 
-/* Did the last `bytes` come at once? Segments that were merged on their way are full, but the last.
+/*
+ * Did the last `bytes` come at once? Segments that were merged on their way are full, but the last.
+ * So are some that were not merged and whose first one was missed; those follow closely.
  */
 static __always_inline bool queue_came_at_once(const struct tcp_sock *tcp, __u32 segments,
 					       __u32 bytes)

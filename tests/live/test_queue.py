@@ -167,7 +167,7 @@ def test_low_water_mark(live):
     agent = start_agent(live, waiter)
     with waiter.connect() as connection:
         for _ in range(3):
-            waiter.ask(connection, cut=3, pause=0.02)
+            waiter.ask(connection, b"b" * 2000, cut=3, pause=0.02)
     check_waits(agent, waiter, unknown=3)
     agent.stop()
 

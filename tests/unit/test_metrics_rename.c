@@ -116,6 +116,15 @@ static void test_other(void **state)
 	count(m, &cart, "/place", 200, NULL);
 	assert_line(m, LINE("cart", "/place", "200") "1");
 	metrics_free(m);
+	/* nor does it take a place */
+	m = new_metrics(1000, 2);
+	count(m, &cart, "other", 404, NULL);
+	count(m, &cart, "/scan1", 404, NULL);
+	count(m, &cart, "/place", 404, NULL);
+	assert_int_equal(metrics_overflows(m), 0);
+	rename_routes(m, "cart", ROLE_SERVER, NULL);
+	assert_line(m, LINE("cart", "other", "404") "2");
+	metrics_free(m);
 }
 
 #define CLIENT(route, host)                                                              \

@@ -20,6 +20,7 @@ static void test_sites(void **state)
 	assert_string_equal(model_get(m, "/users/zz", 200), "/users/zz");
 	m->owner = &same;
 	m->role = ROLE_CLIENT;
+	assert_string_equal(model_get(m, "/users/zz", 200), "/users/zz");
 	m->host = "one";
 	ask_words(m, "/users/%c%c", 0, 60, 200);
 	assert_string_equal(model_get(m, "/users/zz", 200), "/users/{*}");
@@ -82,6 +83,12 @@ static void test_not_learned(void **state)
 	assert_int_equal(routes_view(m->routes, site, ROLE_SERVER, STR("/a/2"), to), 7);
 	assert_memory_equal(to, "/a/{id}", 7);
 	assert_int_equal(routes_view(m->routes, site, ROLE_SERVER, STR(""), to), 0);
+	/* what it was called then, and what it is called by now */
+	ask_words(m, "/rooms/%c%c", 0, 10, 101);
+	assert_int_equal(routes_view(m->routes, site, ROLE_SERVER, STR("/rooms/ab"), to), 9);
+	ask_words(m, "/rooms/%c%c", 10, 60, 101);
+	assert_int_equal(routes_view(m->routes, site, ROLE_SERVER, STR("/rooms/ab"), to), 10);
+	assert_memory_equal(to, "/rooms/{*}", 10);
 	model_free(m);
 }
 

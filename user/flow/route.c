@@ -159,7 +159,7 @@ static struct route_site *site_get(struct routes *rs, const struct request *r)
 static size_t rule_of(const struct routes *rs, const struct route_site *s, struct str method,
 		      struct str path, char to[static REQUEST_ROUTE_MAX])
 {
-	for (unsigned word = 0; word < ROUTE_RULES_MAX / 64; word++)
+	for (unsigned word = 0; word * 64 < rs->options.rule_count; word++)
 		for (uint64_t left = s->rules[word]; left; left &= left - 1) {
 			const struct rule_form *form =
 				&rs->rules[word * 64 + (unsigned)__builtin_ctzll(left)];
