@@ -15,7 +15,7 @@ PACKAGES_BUILD := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev z
 PACKAGES_CHECK := $(PACKAGES_BUILD) libcmocka-dev clang-format clang-tidy cppcheck shellcheck curl wrk \
 		  nginx-light nodejs node-ws prometheus chromium python3 python3-fastapi python3-uvicorn \
 		  python3-websockets python3-wsproto python3-httpx gunicorn apache2-bin util-linux \
-		  libclang-rt-dev iproute2 nftables
+		  libclang-rt-dev iproute2 nftables jq
 
 CC       := gcc
 CLANG    := clang
@@ -34,6 +34,7 @@ SKELETON := $(OUT)/sonde.skel.h
 SRC      := $(wildcard user/*.c user/*/*.c)
 OBJ      := $(SRC:%.c=$(OUT)/%.o)
 SAN_OBJ  := $(patsubst %.c,$(OUT)/san/%.o,$(filter-out user/main.c,$(SRC)))
+FUZZ_OBJ := $(patsubst %.c,$(OUT)/fuzz/%.o,$(filter-out user/main.c,$(SRC)))
 UNIT     := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ     := $(patsubst tests/%.c,$(OUT)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS    := $(patsubst %.c,$(OUT)/tests/%,$(notdir $(wildcard tests/live/*.c tests/bench/*.c)))
@@ -82,8 +83,8 @@ $(OUT)/sonde: $(OBJ)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
-$(OBJ) $(SAN_OBJ) $(BPF_OBJ) $(UNIT) $(FUZZ) $(TOOLS): $(OUT)/flags
-$(VERSIONED:%=$(OUT)/%) $(VERSIONED:%=$(OUT)/san/%): $(OUT)/version
+$(OBJ) $(SAN_OBJ) $(FUZZ_OBJ) $(BPF_OBJ) $(UNIT) $(FUZZ) $(TOOLS): $(OUT)/flags
+$(VERSIONED:%=$(OUT)/%) $(VERSIONED:%=$(OUT)/san/%) $(VERSIONED:%=$(OUT)/fuzz/%): $(OUT)/version
 
 $(OUT)/flags $(OUT)/version: $(OUT)/%: always $(filter clean,$(MAKECMDGOALS))
 	$(Q)mkdir -p $(@D)
@@ -137,11 +138,19 @@ $(OUT)/tests/writer: tests/bench/writer.c $(filter-out $(OUT)/user/main.o,$(OBJ)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(CPPFLAGS) -MD -MP $(filter %.c %.o,$^) $(LDLIBS) -o $@
 
-$(OUT)/fuzz/%: tests/fuzz/%.c tests/fuzz/corpus.c
+$(OUT)/fuzz/user/%.o: user/%.c | $(SKELETON)
+	$(call say,CC-FUZZ,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -std=gnu11 $(SANITIZE) -fsanitize=fuzzer-no-link $(WARNINGS) $(CPPFLAGS) $(version) -MD -MP -c $< -o $@
+
+$(OUT)/fuzz/libsonde.a: $(FUZZ_OBJ)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(FUZZ): $(OUT)/fuzz/%: tests/fuzz/%.c tests/fuzz/corpus.c $(OUT)/fuzz/libsonde.a
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -std=gnu11 $(SANITIZE) $(WARNINGS) $(CPPFLAGS) $< tests/fuzz/corpus.c $(LDLIBS) -o $@-corpus
-	$(Q)$(CLANG) -std=gnu11 $(SANITIZE) -fsanitize=fuzzer $(WARNINGS) $(CPPFLAGS) -MD -MP -MF $@.d $< $(LDLIBS) -o $@
+	$(Q)$(CLANG) -std=gnu11 $(SANITIZE) -fsanitize=fuzzer-no-link $(WARNINGS) $(CPPFLAGS) $< tests/fuzz/corpus.c $(OUT)/fuzz/libsonde.a $(LDLIBS) -o $@-corpus
+	$(Q)$(CLANG) -std=gnu11 $(SANITIZE) -fsanitize=fuzzer $(WARNINGS) $(CPPFLAGS) -MD -MP -MF $@.d $< $(OUT)/fuzz/libsonde.a $(LDLIBS) -o $@
 
 unit: $(UNIT)
 	@tests/unit/run $(UNIT)
@@ -168,4 +177,4 @@ vmlinux:
 clean:
 	$(Q)rm -rf $(OUT)
 
--include $(OBJ:.o=.d) $(SAN_OBJ:.o=.d) $(UNIT:%=%.d) $(FUZZ:%=%.d) $(TOOLS:%=%.d) $(BPF_OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(SAN_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(UNIT:%=%.d) $(FUZZ:%=%.d) $(TOOLS:%=%.d) $(BPF_OBJ:.o=.d)

@@ -27,7 +27,7 @@ class Metrics:
         self._current = None
         if text and not text.endswith("\n"):
             raise FormatError("the last line has no end")
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n")[:-1], 1):
             try:
                 self._line(line)
             except FormatError as fault:

@@ -43,7 +43,7 @@ char *put_u64(char *to, uint64_t value)
 
 	for (; value >= 100; value /= 100)
 		memcpy(p -= 2, two_digits[value % 100], 2);
-	if (value >= 10)
+	if (p - to == 2)
 		memcpy(to, two_digits[value], 2);
 	else
 		*to = (char)('0' + value);
