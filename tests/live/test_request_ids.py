@@ -6,6 +6,7 @@ addresses, or are two sockets of this process, so that the test decides which by
 each write has. Every request has a path of its own, by which its two lines are found.
 """
 
+import collections
 import http.client
 import http.server
 import itertools
@@ -18,6 +19,7 @@ from netns import SERVICE_PORT, make_nodes
 from sonde_test import Failure, check, same, until
 from test_hostile import OK, both_ends, exchange, send
 from test_raw import get
+from websocket_peers import lines_of, python_peer, settle, url_of
 
 ID = re.compile(r"[0-9a-f]{16}")
 THREADS = 8
@@ -25,7 +27,7 @@ REQUESTS = 400  # of each thread
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers in the ways that a path names: of a length, in chunks, empty, or ended by the close."""
+    """Answers as a path says: of a length, in chunks, empty, or ended by the close."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -86,7 +88,7 @@ def check_ids(agent, paths):
     same("requests that have no id from TCP", paths - set(client), set())
     apart = {path: (client[path], server.get(path)) for path in paths}
     apart = {path: pair for path, pair in apart.items() if pair[0] != pair[1]}
-    check(not apart, f"{len(apart)} of {len(paths)} ids differ at the ends: {list(apart.items())[:4]}")
+    check(not apart, f"{len(apart)} of {len(paths)} ids differ: {list(apart.items())[:4]}")
     wrong = [one for one in client.values() if not ID.fullmatch(one)]
     check(not wrong, f"no ids: {wrong[:4]}")
     same("ids", len({client[path] for path in paths}), len(paths))
@@ -124,6 +126,11 @@ def ask(connection, path, n, **headers):
     connection.getresponse().read()
 
 
+def ask_all(connections, paths, n):
+    for connection, path in zip(connections, paths):
+        ask(connection, path, n)
+
+
 def paths_of(path, numbers):
     return {f"{path}/{n}" for n in numbers}
 
@@ -143,14 +150,14 @@ def test_keep_alive_through_nat(live):
     in_threads(work)
     paths = [paths_of(f"{live.prefix}/{thread}", range(REQUESTS)) for thread in range(THREADS)]
     check_ids(agent, set.union(*paths))
-    check_rewritten(agent, client, server, address)
+    check_rewritten(agent, server, address)
 
 
-def check_rewritten(agent, client, server, address):
+def check_rewritten(agent, server, address):
     """Neither end knows the other's address."""
-    peers = {role: {line["peer"].rpartition(":")[0] for line in agent.lines(role=role)}
-             for role in ("client", "server")}
-    same("peers", peers, {"client": {address}, "server": {server.gateway}})
+    for role, expected in (("client", address), ("server", server.gateway)):
+        peers = {line["peer"].rpartition(":")[0] for line in agent.lines(role=role)}
+        same(f"peers of the {role}", peers, {expected})
 
 
 def test_connection_each(live):
@@ -177,16 +184,15 @@ def test_agent_restarted(live):
     connections = [client_of(client, address) for _ in range(THREADS)]
     all_ids, n = [], 0
     for path in ("/first", "/second", "/third"):
-        ask_all = lambda: [ask(one, f"{live.prefix}{path}/{i}", n) for i, one in enumerate(connections)]
         agent = live.agent()
-        paths = set()
+        ways = [f"{live.prefix}{path}/{i}" for i in range(THREADS)]
         for n in range(n, n + 40):
-            ask_all()
-            paths |= {f"{live.prefix}{path}/{i}/{n}" for i in range(THREADS)}
+            ask_all(connections, ways, n)
+        paths = {f"{way}/{i}" for way in ways for i in range(n - 39, n + 1)}
         all_ids += check_ids(agent, paths)
         agent.stop()
-        path, n = "/unseen", n + 1
-        ask_all()
+        n += 1
+        ask_all(connections, ways, n)  # nobody sees it
     same("ids of all", len(set(all_ids)), len(all_ids))
 
 
@@ -260,8 +266,29 @@ def test_pipelined_uploads(live):
     finish_raw(agent, 20)
 
 
+def test_hidden_answers(live):
+    """Answers that begin in the middle of a read are not seen; what is said of them is no guess."""
+    agent = live.agent()
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n" + b"y" * 3000
+    with both_ends() as (client, server):
+        for n in range(0, 40, 4):
+            send(client, server, b"".join(get(f"{live.prefix}/{i}") for i in range(n, n + 3)))
+            for _ in range(3):
+                server.sendall(answer)
+            left = 3 * len(answer)
+            while left:
+                left -= len(client.recv(left))
+            exchange(client, server, get(f"{live.prefix}/{n + 3}"))
+    agent.stop()
+    client, server = (ids_by_path(agent, role, "tcp") for role in ("client", "server"))
+    same("requests at the server", set(server), paths_of(live.prefix, range(40)))
+    check(client, "no id at the client")
+    wrong = {path: one for path, one in client.items() if one != server[path]}
+    same("ids that the server does not have", wrong, {})
+
+
 def test_answers_of_all_kinds(live):
-    """Interim ones apart and together, early ones, heads in pieces, no body; one after the other."""
+    """Interim ones apart and together, heads in pieces, no body; one after the other."""
     agent = live.agent()
     interim = b"HTTP/1.1 100 Continue\r\n\r\n"
     hints = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
@@ -310,3 +337,37 @@ def test_unanswered(live):
             send(*ends, get(f"{live.prefix}/{n + 2}"))
             ends[n % 2].close()
     finish_raw(agent, 9)
+
+
+def test_known_to_one_end_only(live):
+    """A unix socket has no positions that both ends see: each id is of its end alone."""
+    agent = live.agent()
+    client, server = socket.socketpair()
+    with client, server:
+        for n in range(5):
+            exchange(client, server, get(f"{live.prefix}/{n}"))
+    agent.stop()
+    ids = [ids_by_path(agent, role, "local") for role in ("client", "server")]
+    paths = paths_of(live.prefix, range(5))
+    for one in ids:
+        same("paths", set(one), paths)
+    same("ids", len({*ids[0].values(), *ids[1].values()}), 10)
+
+
+def test_websocket(live):
+    """Its lines have the id of its handshake."""
+    server, client = python_peer(live, "server"), python_peer(live, "client")
+    agent = live.agent()
+    client.ask("open", url=url_of(live, server.port), count=3)
+    client.ask("talk", texts=[10])
+    client.ask("close")
+    settle(agent, server, server.ask("wait"))
+    settle(agent, client, client.counts)
+    agent.stop()
+    said = collections.Counter()
+    for peer in (server, client):
+        lines = agent.lines(logger="sonde.http", role=peer.role, status=101)
+        lines += lines_of(agent, "open", role=peer.role) + lines_of(agent, "close", role=peer.role)
+        said.update((o["request_id"], o["request_id_source"]) for o in lines)
+    same("lines of each id", list(said.values()), [6, 6, 6])
+    same("sources", {source for _, source in said}, {"tcp"})

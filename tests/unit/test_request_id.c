@@ -130,7 +130,7 @@ static void test_older_than_the_agent(void **state)
 	l = link_open(f, 2, ROLE_SERVER);
 	reopen(f, &l, AF_INET, 0);
 	link_request(f, &l, GET, 0);
-	link_response(f, &l, OK);
+	link_response(f, &l, GOON OK);
 	assert_source(f, ID_FROM_TCP);
 	link_request(f, &l, GET, 0);
 	link_close(f, &l);
@@ -237,7 +237,7 @@ static void test_unknown_requests(void **state)
 	struct feed *f = *state;
 	struct link l = link_open(f, 1, ROLE_SERVER);
 
-	link_request(f, &l, GET, 0);
+	link_request(f, &l, "PUT /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n", 0);
 	link_response(f, &l, OK);
 	assert_source(f, ID_FROM_TCP);
 	link_response(f, &l, OK);
