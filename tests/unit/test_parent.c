@@ -10,6 +10,8 @@
 	"GET /b HTTP/1.1\r\n" \
 	"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n"
 
+#define ROOTED(root) "GET /b HTTP/1.1\r\nX-Amzn-Trace-Id: Root=1-" root "\r\n\r\n"
+
 #define DOUBT 64 /* requests after which a thread is trusted again */
 
 static void test_waiting_thread(void **state)
@@ -54,6 +56,29 @@ static void test_header_wins(void **state)
 	assert_int_equal(last[0].parent, PARENT_HEADER);
 	assert_str(request_str(&last[0], parent_id), "b7ad6b7169203331");
 	assert_str(request_str(&last[0], trace_id), "0af7651916cd43dd8448eb211c80319c");
+}
+
+/* A head that names a trace and no parent, or the same trace and another parent. */
+static void test_header_names_a_trace(void **state)
+{
+	struct feed *f = *state;
+	struct link s = open_by(f, 1, ROLE_SERVER, 7), c = open_by(f, 2, ROLE_CLIENT, 7);
+
+	f->tid = 7;
+	link_request(f, &s, TRACED, DATA_WAITING);
+	link_request(f, &c, ROOTED("5759e988-bd862e3fe1be46a994272793"), 0);
+	link_response(f, &c, OK);
+	assert_int_equal(last[1].parent, PARENT_NONE);
+	assert_str(request_str(&last[1], trace_id), "5759e988bd862e3fe1be46a994272793");
+	link_request(f, &c, ROOTED("0af76519-16cd43dd8448eb211c80319c"), 0);
+	link_response(f, &c, OK);
+	assert_int_equal(last[1].parent, PARENT_THREAD);
+	link_request(f, &c, TRACED, 0);
+	link_response(f, &c, OK);
+	assert_int_equal(last[1].parent, PARENT_HEADER);
+	assert_str(request_str(&last[1], parent_id), "b7ad6b7169203331");
+	link_response(f, &s, OK);
+	assert_memory_equal(last[0].trace_id, last[1].trace_id, 32);
 }
 
 static void test_after_the_answer(void **state)
@@ -221,19 +246,11 @@ static void test_off(void **state)
 
 static const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup_keeping, teardown)
-	TEST(waiting_thread),
-	TEST(other_threads),
-	TEST(header_wins),
-	TEST(after_the_answer),
-	TEST(call_outlives_it),
-	TEST(call_without_answer),
-	TEST(two_on_one_thread),
-	TEST(thread_that_does_not_wait),
-	TEST(two_in_one_read),
-	TEST(handed_over),
-	TEST(lost),
-	TEST(lost_answer),
-	cmocka_unit_test(test_off),
+	TEST(waiting_thread),	    TEST(other_threads),	TEST(header_wins),
+	TEST(header_names_a_trace), TEST(after_the_answer),	TEST(call_outlives_it),
+	TEST(call_without_answer),  TEST(two_on_one_thread),	TEST(thread_that_does_not_wait),
+	TEST(two_in_one_read),	    TEST(handed_over),		TEST(lost),
+	TEST(lost_answer),	    cmocka_unit_test(test_off),
 };
 
 int main(void)

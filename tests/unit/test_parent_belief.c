@@ -136,6 +136,58 @@ static void apart(struct feed *f, struct link *a, struct link *b, struct link *c
 	answer_by(f, a, 7);
 }
 
+/* Calls of other threads for nobody say nothing of those that serve; their own do. */
+static void test_threads_and_a_timer(void **state)
+{
+	struct feed *f = *state;
+	struct link a = open_by(f, 1, ROLE_SERVER, 7), b = open_by(f, 2, ROLE_SERVER, 8);
+	struct link c = open_by(f, 3, ROLE_CLIENT, 9);
+
+	for (int i = 0; i < TRIALS; i++)
+		apart(f, &a, &b, &c, false);
+	assert_int_equal(call_on(f, &c, 9), PARENT_NONE);
+	apart(f, &a, &b, &c, true);
+	assert_int_equal(call_on(f, &c, 7), PARENT_NONE);
+	apart(f, &a, &b, &c, false);
+}
+
+/* Its answer goes out while its call waits: it does not do one thing after the other. */
+static void test_threads_that_go_on(void **state)
+{
+	struct feed *f = *state;
+	struct link a = open_by(f, 1, ROLE_SERVER, 7), b = open_by(f, 2, ROLE_SERVER, 8);
+	struct link c = open_by(f, 3, ROLE_CLIENT, 9);
+
+	for (int i = 0; i < TRIALS; i++)
+		apart(f, &a, &b, &c, false);
+	apart(f, &a, &b, &c, true);
+	ask_by(f, &b, 8, 0);
+	ask_by(f, &a, 7, 0);
+	ask_by(f, &c, 7, 0);
+	answer_by(f, &a, 7);
+	answer_by(f, &b, 8);
+	answer_by(f, &c, 7);
+	apart(f, &a, &b, &c, false);
+}
+
+/* One of them reads a second request while its call waits. */
+static void test_threads_that_share(void **state)
+{
+	struct feed *f = *state;
+	struct link a = open_by(f, 1, ROLE_SERVER, 7), b = open_by(f, 2, ROLE_SERVER, 8);
+	struct link c = open_by(f, 3, ROLE_CLIENT, 9);
+
+	for (int i = 0; i < TRIALS; i++)
+		apart(f, &a, &b, &c, false);
+	ask_by(f, &a, 7, 0);
+	ask_by(f, &c, 7, 0);
+	ask_by(f, &b, 7, 0);
+	answer_by(f, &c, 7);
+	assert_int_equal(last[1].parent, PARENT_NONE);
+	answer_by(f, &a, 7);
+	answer_by(f, &b, 7);
+}
+
 static void test_threads_apart(void **state)
 {
 	struct feed *f = *state;
@@ -170,8 +222,9 @@ static void test_lost_belief(void **state)
 
 static const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup_keeping, teardown)
-	TEST(only_one),		TEST(not_idle_for_long), TEST(calls_for_nobody),
-	TEST(calls_that_go_on), TEST(thread_goes_on),	 TEST(threads_apart),
+	TEST(only_one),		  TEST(not_idle_for_long),  TEST(calls_for_nobody),
+	TEST(calls_that_go_on),	  TEST(thread_goes_on),	    TEST(threads_and_a_timer),
+	TEST(threads_that_go_on), TEST(threads_that_share), TEST(threads_apart),
 	TEST(lost_belief),
 };
 

@@ -20,10 +20,12 @@ struct served {
 	struct server_thread *thread; /* that read it */
 	struct server_process *process;
 	uint32_t number; /* never used again; 0: it is not open */
-	uint32_t calls;	 /* that wait for an answer, and began while it was the only one */
-	bool waiting;	 /* DATA_WAITING */
-	bool beside;	 /* another thread had one when it came */
-	bool shared;	 /* its own thread had one */
+	/* calls that wait for an answer: */
+	uint32_t alone_calls; /* begun while it was the only one in the process */
+	uint32_t own_calls;   /* by its own thread, while it was the only one there */
+	bool waiting;	      /* DATA_WAITING */
+	bool beside;	      /* another thread had one when it came */
+	bool shared;	      /* its own thread had one */
 };
 
 /* Of a client request that has no answer yet: whose child it may be. */
@@ -32,6 +34,7 @@ struct cause {
 	uint32_t number; /* of what the server was serving */
 	uint8_t certainty;
 	bool alone; /* that was the only one in the process */
+	bool own;   /* and this is what the same thread had open */
 };
 
 /* Where a request and its answer stand in the streams of their connection; see request_id.c. */

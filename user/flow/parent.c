@@ -11,8 +11,10 @@
  * - it is the only one open in the process, TRIALS calls before it were answered while one was
  *   open, and the process has been seen without a request for long, doing nothing by itself.
  *
- * The last two are beliefs. One call that was made while no request was open, or that outlived it,
- * ends them for the life of the process. Refused: whatever began before a record was lost.
+ * The last two are beliefs. For the life of the process a call that its thread made with no request
+ * open, or that outlived the one it had, ends the second; one that was made while none was open in
+ * the process, or that outlived the only one, the third. Refused: what began before a record was
+ * lost.
  */
 #include <stdlib.h>
 
@@ -51,10 +53,15 @@ struct server_process {
 	uint64_t idle_since;
 	uint64_t since; /* of what is known of it */
 	bool strays;	/* it has made calls for no request */
-	bool shares;	/* a thread had two requests, or gave one to another */
+	bool shares; /* its threads do not serve one request after the other, from begin to end */
 };
 
-enum certainty { CERTAIN_NOT = 0, CERTAIN_BELIEVED = 1, CERTAIN_KNOWN = 2 };
+enum certainty {
+	CERTAIN_NOT = 0,
+	CERTAIN_BY_WAITING = 1,
+	CERTAIN_BY_THREADS = 2,
+	CERTAIN_BY_PROCESS = 3,
+};
 
 struct parents {
 	struct table *threads, *processes;
@@ -228,31 +235,35 @@ static struct exchange *only(const struct flow *f, const struct open *o)
 	return o->count == 1 ? &f->exchanges[o->sum] : NULL;
 }
 
-static bool is_believed(const struct server_process *s, const struct exchange *server,
-			const struct server_thread *t, uint64_t time)
+/* How the parent of a call may be known, by what has been seen so far. */
+static enum certainty believed(const struct server_process *s, const struct cause *cause,
+			       uint64_t time)
 {
-	uint64_t waited = time > server->request.start ? time - server->request.start : 0;
+	uint64_t start = cause->server->request.start, waited = time > start ? time - start : 0;
 
-	if (t && t->open.count && !s->shares && s->apart >= TRIALS)
-		return true;
-	return s->open.count == 1 && s->nested >= TRIALS && s->idle >= IDLE_MIN_NS &&
-	       s->idle / IDLE_TIMES >= waited;
+	if (cause->own && s->apart >= TRIALS)
+		return CERTAIN_BY_THREADS;
+	if (cause->alone && s->nested >= TRIALS && s->idle >= IDLE_MIN_NS &&
+	    s->idle / IDLE_TIMES >= waited)
+		return CERTAIN_BY_PROCESS;
+	return CERTAIN_NOT;
 }
 
-/* Whose child a call may be; s->strays says that it is nobody's. */
+/* Whose child a call may be. */
 static struct exchange *server_of(const struct flow *f, const struct server_thread *t,
 				  struct server_process *s)
 {
 	if (t && t->open.count)
 		return only(f, &t->open);
-	if (t || !s->open.count)
-		s->strays = true;
-	return t ? NULL : only(f, &s->open);
+	s->shares |= !!t;
+	s->strays |= t || !s->open.count;
+	return only(f, &s->open);
 }
 
 static void call(struct flow *f, struct exchange *x, const struct event_data *e)
 {
 	struct server_process *s = process_find(f->parents, e->head.tgid);
+	struct cause *cause = &x->cause;
 	struct exchange *server;
 	struct server_thread *t;
 
@@ -262,13 +273,15 @@ static void call(struct flow *f, struct exchange *x, const struct event_data *e)
 	server = server_of(f, t, s);
 	if (!server || server->request.start <= f->parents->since)
 		return;
-	x->cause = (struct cause){
-		.server = server, .number = server->served.number, .alone = s->open.count == 1};
-	server->served.calls += x->cause.alone;
-	if (t && t->open.count && server->served.waiting && !t->doubt)
-		x->cause.certainty = CERTAIN_KNOWN;
-	else if (is_believed(s, server, t, e->head.time))
-		x->cause.certainty = CERTAIN_BELIEVED;
+	*cause = (struct cause){.server = server,
+				.number = server->served.number,
+				.alone = s->open.count == 1,
+				.own = t && t->open.count};
+	server->served.alone_calls += cause->alone;
+	server->served.own_calls += cause->own;
+	cause->certainty = cause->own && server->served.waiting && !t->doubt
+				   ? CERTAIN_BY_WAITING
+				   : believed(s, cause, e->head.time);
 }
 
 /* What the request's own head says goes before. */
@@ -284,6 +297,22 @@ static void link_parent(struct exchange *x, const struct request *parent)
 	request_set(r, parent_id, request_str(parent, span_id));
 }
 
+/* Is it still so, now that the call is answered? */
+static bool is_certain(const struct server_process *s, const struct cause *cause)
+{
+	switch ((enum certainty)cause->certainty) {
+	case CERTAIN_BY_WAITING:
+		return !cause->server->served.thread->doubt;
+	case CERTAIN_BY_THREADS:
+		return !s->shares;
+	case CERTAIN_BY_PROCESS:
+		return !s->strays;
+	case CERTAIN_NOT:
+		break;
+	}
+	return false;
+}
+
 /* The call has its answer, or will have none. */
 static void call_over(struct exchange *x)
 {
@@ -294,10 +323,10 @@ static void call_over(struct exchange *x)
 	if (!cause.server || cause.server->served.number != cause.number)
 		return;
 	s = cause.server->served.process;
-	cause.server->served.calls -= cause.alone;
+	cause.server->served.alone_calls -= cause.alone;
+	cause.server->served.own_calls -= cause.own;
 	s->nested += cause.alone;
-	if ((cause.certainty == CERTAIN_KNOWN && !cause.server->served.thread->doubt) ||
-	    (cause.certainty == CERTAIN_BELIEVED && !s->strays))
+	if (is_certain(s, &cause))
 		link_parent(x, &cause.server->request);
 }
 
@@ -327,8 +356,10 @@ static void served(const struct exchange *x, uint32_t tid)
 		s->apart += served->beside;
 		t->doubt -= t->doubt > 0;
 	}
-	if (served->calls && x->request.status < 500)
-		s->strays = true;
+	if (x->request.status >= 500)
+		return;
+	s->strays |= served->alone_calls > 0;
+	s->shares |= served->own_calls > 0;
 }
 
 void parent_begin(struct flow *f, struct exchange *x, const struct event_data *e)
