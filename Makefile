@@ -15,7 +15,7 @@ PACKAGES_BUILD := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev z
 PACKAGES_CHECK := $(PACKAGES_BUILD) libcmocka-dev clang-format clang-tidy cppcheck shellcheck curl wrk \
 		  nginx-light nodejs node-ws prometheus chromium python3 python3-fastapi python3-uvicorn \
 		  python3-websockets python3-wsproto python3-httpx gunicorn apache2-bin util-linux \
-		  libclang-rt-dev iproute2 nftables jq
+		  libclang-rt-dev iproute2 nftables jq prometheus-alertmanager python3-yaml yamllint
 
 CC       := gcc
 CLANG    := clang
@@ -51,7 +51,7 @@ endif
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: always help run build install packages-build packages-check check lint unit live bench soak fuzz vmlinux clean
+.PHONY: always help run build install packages-build packages-check check lint unit live deploy bench soak fuzz vmlinux clean
 
 help:
 	@echo 'make run      install what is missing, build, run the agent on this machine (asks for root)'
@@ -60,6 +60,7 @@ help:
 	@echo 'make install  into $$DESTDIR$$PREFIX (now $(DESTDIR)$(PREFIX))'
 	@echo 'make lint     format, clang-tidy, cppcheck, shellcheck, arrows'
 	@echo 'make unit     unit and replay tests;  make live  tests on real traffic (root)'
+	@echo 'make deploy   the files of deploy/ through the tools that they are for (root)'
 	@echo 'make bench    what the agent costs: paired runs without and with it (root)'
 	@echo 'make soak     20 minutes of churn, overload and kills (root); SECONDS=120 for less'
 	@echo 'make fuzz     inputs that nobody thought of, a minute a target; SECONDS=600 for more'
@@ -74,7 +75,7 @@ build: $(OUT)/sonde
 
 check: packages-check
 	@$(MAKE) --no-print-directory -j$(JOBS) build $(UNIT) $(TOOLS)
-	@$(MAKE) --no-print-directory -k lint unit live
+	@$(MAKE) --no-print-directory -k lint unit live deploy
 
 packages-build packages-check: packages-%:
 	@tests/packages.sh $(if $(filter build,$*),$(PACKAGES_BUILD),$(PACKAGES_CHECK))
@@ -160,6 +161,9 @@ lint: $(SKELETON)
 
 live: build $(TOOLS)
 	@$(SUDO) env REQUIRE_LIVE=$(REQUIRE_LIVE) tests/live/run
+
+deploy: build $(TOOLS)
+	@$(SUDO) env REQUIRE_LIVE=$(REQUIRE_LIVE) tests/deploy/run
 
 bench: build $(TOOLS)
 	@$(SUDO) tests/bench/run

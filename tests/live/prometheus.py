@@ -10,16 +10,19 @@ from sonde_test import LIMIT, free_port, until
 
 
 class Prometheus:
-    def __init__(self, live, agent, *options, interval="1s"):
+    """With a configuration of its own that has one target, the agent, or with a given one."""
+
+    def __init__(self, live, agent=None, *options, interval="1s", config=None):
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        config = live.temp / "prometheus.yml"
-        config.write_text(
-            f"global: {{scrape_interval: {interval}}}\n"
-            "scrape_configs:\n"
-            "- job_name: sonde\n"
-            f"  static_configs: [{{targets: ['127.0.0.1:{agent.port}']}}]\n"
-        )
+        if not config:
+            config = live.temp / "prometheus.yml"
+            config.write_text(
+                f"global: {{scrape_interval: {interval}}}\n"
+                "scrape_configs:\n"
+                "- job_name: sonde\n"
+                f"  static_configs: [{{targets: ['127.0.0.1:{agent.port}']}}]\n"
+            )
         command = [
             "prometheus",
             f"--config.file={config}",
