@@ -20,37 +20,37 @@ enum command { COMMAND_RUN, COMMAND_CHECK, COMMAND_VERSION, COMMAND_HELP };
 
 struct options {
 	enum command command;
+	enum log_level log_level;
 	const char *listen;  /* 0.0.0.0:9435 */
 	const char *config;  /* NULL: none */
 	const char *backend; /* auto, sock, fexit or syscall */
-	uint32_t detail;     /* enum event_detail */
+	const char *btf;     /* NULL: the kernel's own */
+	const char *node;    /* NODE_NAME, or NULL */
 	uint64_t log_slow_ns;
-	uint32_t log_sample; /* millionths */
-	uint32_t log_rate;   /* lines a second; 0: no bound */
-	uint64_t log_fields; /* JSONLOG_BIT() each; 0: all */
-	struct str log_headers[REQUEST_HEADERS_MAX];
-	unsigned log_header_count;
-	uint32_t ring_size;	/* bytes, a power of two */
-	uint32_t capture_bytes; /* 64 to EVENT_CAPTURE_MAX */
-	uint32_t series_max, routes_max;
+	uint64_t log_fields;		 /* JSONLOG_BIT() each; 0: all */
 	uint64_t series_ttl_ns;		 /* 0: keep */
 	uint64_t websocket_reconnect_ns; /* 0: reconnects are not looked for */
 	uint64_t websocket_progress_ns;	 /* 0: no such lines */
+	uint32_t detail;		 /* enum event_detail */
+	uint32_t log_sample;		 /* millionths */
+	uint32_t log_rate;		 /* lines a second; 0: no bound */
+	uint32_t ring_size;		 /* bytes, a power of two */
+	uint32_t capture_bytes;		 /* 64 to EVENT_CAPTURE_MAX */
 	uint32_t connections_max;
-	enum log_level log_level;
-	bool queue_time;
-	bool bpf_stats;
-	const char *btf;  /* NULL: the kernel's own */
-	const char *node; /* NODE_NAME, or NULL */
-	struct who_service_rule *services;
+	uint32_t series_max, routes_max;
+	unsigned log_header_count;
 	unsigned service_count;
-	struct route_rule *routes;
 	unsigned route_count;
+	struct str log_headers[REQUEST_HEADERS_MAX];
+	struct who_service_rule *services;
+	struct route_rule *routes;
 	struct user_options user;
 	const char *user_key_file; /* NULL: a key of this start */
 	char *user_key;		   /* what user.key stands in */
-	bool markdown;		   /* --help=markdown: the README's table */
 	void *memory;		   /* what the strings stand in */
+	bool queue_time;
+	bool bpf_stats;
+	bool markdown; /* --help=markdown: the README's table */
 };
 
 /* 0, or -EINVAL after one line on stderr that names the option and what it takes. */

@@ -178,7 +178,7 @@ def run_threads(live, server):
     agent, fronts = start(live, [server], TIMER)
     for front in fronts:
         same("shares", front.measure(agent), {at_once: 1.0 for at_once in AT_ONCE})
-        if server not in (gunicorn, gunicorn_threads):
+        if server is python_threads:
             same("shares", front.measure(agent, "tail"), {at_once: 0.0 for at_once in AT_ONCE})
     agent.stop()
 

@@ -68,7 +68,7 @@ def test_twenty_shapes_and_a_scan(live):
     pattern = f"GET {live.prefix}{rule[1]}"
     config.write_text(json.dumps({"route": {both.services["server"]: [pattern]}}))
     # lines would be 300 MB of them
-    agent = live.agent(f"--config={config}", "--log-sample=0", "--log-slow=1m")
+    agent = live.agent(f"--config={config}", "--log-sample=0", "--log-slow=1m", "--ring-size=64MiB")
     before = resident(agent.metrics())
     both.ask(SHAPES, GUESSES, CLIENTS)
     same("requests", sum(both.counts.values()), SHAPES + GUESSES)

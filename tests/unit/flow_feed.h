@@ -30,7 +30,7 @@ struct seen {
 struct feed {
 	struct flow *flow;
 	uint64_t now;
-	uint64_t queued; /* what the next records say of it */
+	uint64_t queued;    /* what the next records say of it */
 	uint32_t tgid, tid; /* who moves the bytes */
 	uint32_t lost;	    /* records that found no room */
 	unsigned begun, done, counted;

@@ -344,7 +344,7 @@ static void serve_over(struct flow *f, struct exchange *x, uint64_t time)
 }
 
 /* What the way of its answer says about its thread. An error may come while a call still waits. */
-static void served(const struct exchange *x, uint32_t tid)
+static void thread_judge(const struct exchange *x, uint32_t tid)
 {
 	const struct served *served = &x->served;
 	struct server_process *s = served->process;
@@ -375,7 +375,7 @@ void parent_begin(struct flow *f, struct exchange *x, const struct event_data *e
 void parent_answer(struct flow *f, struct exchange *x, uint32_t tid)
 {
 	if (x->served.process) {
-		served(x, tid);
+		thread_judge(x, tid);
 		serve_over(f, x, x->request.first_byte);
 	}
 	call_over(x);
