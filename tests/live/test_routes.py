@@ -12,7 +12,7 @@ from sonde_test import HERE, PYTHON, check, same
 sys.path.append(str(HERE / "servers"))
 import paths
 
-SHAPES, GUESSES, CLIENTS = 100_000, 200_000, 4
+SHAPES, GUESSES, CLIENTS = 100_000, 200_000, 2
 RESIDENT = 24 << 20
 GROWTH = 3 << 20  # resident bytes that the shapes and the scan may add
 LABELS = ("http_route", "http_response_status_code")
@@ -68,7 +68,7 @@ def test_twenty_shapes_and_a_scan(live):
     pattern = f"GET {live.prefix}{rule[1]}"
     config.write_text(json.dumps({"route": {both.services["server"]: [pattern]}}))
     # lines would be 300 MB of them
-    agent = live.agent(f"--config={config}", "--log-sample=0", "--log-slow=1m", "--ring-size=64MiB")
+    agent = live.agent(f"--config={config}", "--log-sample=0", "--log-slow=1m")
     before = resident(agent.metrics())
     both.ask(SHAPES, GUESSES, CLIENTS)
     same("requests", sum(both.counts.values()), SHAPES + GUESSES)
