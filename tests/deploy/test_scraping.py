@@ -72,6 +72,7 @@ def found(agent, port):
             ("127.0.0.1:3500", dapr_pod("backend-1", "daprd", "dapr-http", **own)),
             ("127.0.0.1:50001", dapr_pod("backend-1", "daprd", "dapr-grpc", **own)),
             ("127.0.0.1", dapr_pod("audit-1", "daprd", "dapr-http", pod_ip="127.0.0.9")),
+            ("127.0.0.8:8000", dapr_pod("bare-1", "bare", "http", pod_ip="127.0.0.8")),
             ("127.0.0.1", dapr_pod("job-1", "daprd", "dapr-http", **ended)),
             ("127.0.0.1", dapr_pod("quiet-1", "daprd", "dapr-http", **silent)),
         ],
@@ -124,6 +125,7 @@ def test_labels_of_what_is_scraped(live):
     drops = until("drops", lambda: labels_of("dapr_component_pubsub_ingress_count"), 30)[0]
     wanted = {"namespace": "prod", "app_id": "backend", "pod": "backend-1"}
     same("labels of Dapr", {name: drops.get(name) for name in wanted}, wanted)
+    same("renamed", [name for name in drops if name.startswith("exported_")], [])
     agent.stop()
 
 

@@ -20,7 +20,7 @@ TEST_LIMIT = 120  # seconds; a test that hangs fails
 def find_tests(folder, words):
     for path in sorted(folder.glob("test_*.py")):
         module = importlib.import_module(path.stem)
-        for name, function in vars(module).items():
+        for name, function in list(vars(module).items()):
             full = f"{path.stem[5:]}.{name[5:]}"
             if name.startswith("test_") and (not words or any(word in full for word in words)):
                 yield full, function
