@@ -3,8 +3,8 @@
 a key that is not known here is refused.
 
 Two things that are easy to get wrong: every pipeline, also the one inside a match, begins by
-copying the labels to the extracted values; and a JSON field that is absent makes its extracted value empty,
-so that the labels stage leaves the label as it is.
+copying the labels to the extracted values; and a JSON field that is absent makes its extracted
+value empty, so that the labels stage leaves the label as it is.
 """
 
 import datetime

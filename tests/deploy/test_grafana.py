@@ -2,9 +2,11 @@
 """The dashboards: their form, and every expression asked of a real Prometheus with a real agent."""
 
 import re
+import time
 
 from dashboards import BUILT_IN, ELSEWHERE, GRAFANA, dashboards, names_used, strings_in
 from deploy import load, need_agent
+from logql import Reader
 from prometheus import Prometheus
 from promql import agent_names, foreign_names, names_in
 from sonde_test import HERE, Failure, check, need, same, until
@@ -12,6 +14,7 @@ from traffic import Traffic
 
 UNCOVERED = load(HERE.parent / "deploy/uncovered.yml")
 TITLES = {"Service Overview", "Event Processing", "WebSocket", "Sonde", "Logs", "Dependencies"}
+TRACE = "0af7651916cd43dd8448eb211c80319c"
 SCHEMA = 39  # of Grafana 10 and 11
 DASHBOARD_KEYS = set(
     "uid title description tags schemaVersion editable graphTooltip timezone refresh time links"
@@ -127,7 +130,12 @@ def test_provisioning(live):
     fields = by_uid["loki"]["jsonData"]["derivedFields"]
     for field in fields:
         same(field["name"], (field["datasourceUid"], field["url"]), ("tempo", "$${__value.raw}"))
-    same("lines of a trace", by_uid["tempo"]["jsonData"]["tracesToLogsV2"]["datasourceUid"], "loki")
+    lines = by_uid["tempo"]["jsonData"]["tracesToLogsV2"]
+    same("lines of a trace", lines["datasourceUid"], "loki")
+    query = Reader(lines["query"].replace("$${__trace.traceId}", TRACE)).read()
+    check(query.finds("", {"trace_id": TRACE}) and not query.finds("", {}), "not of that trace")
+    regex = fields[1]["matcherRegex"]
+    same("the id in a line", re.search(regex, f'{{"trace_id":"{TRACE}"}}').group(1), TRACE)
     provider, = load(GRAFANA / "provisioning/dashboards/sonde.yaml")["providers"]
     only("provider", provider, PROVIDER_KEYS)
 
@@ -139,8 +147,18 @@ def test_names(live):
         for panel, target in board.queries("prometheus"):
             unknown = names_in(board.filled(target["expr"])) - known
             same(f"{board.uid}: {panel['title']}: unknown", unknown, set())
+        for variable in board.variables.values():
+            if variable["type"] == "query" and "datasource" in board.variables:
+                unknown = names_in(series_of(board, variable)) - known
+                same(f"{board.uid}: {variable['name']}: unknown", unknown, set())
     for system, entry in UNCOVERED.items():
         check(any(name.startswith(entry["names"]) for name in foreign_names()), system)
+
+
+def series_of(board, variable):
+    """What the values of a variable are taken from: label_values(series, label)."""
+    series, _ = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]).groups()
+    return board.filled(series)
 
 
 def is_covered(expression):
@@ -157,12 +175,28 @@ def answer(server, expression):
     return "" if any(value != "NaN" for value in values) else "no data" if not values else "NaN"
 
 
+def check_exemplars(server):
+    """Where a panel wants dots, there are some; their label is the one that leads to traces."""
+    asked = 0
+    for board in dashboards():
+        for panel, target in board.queries("prometheus"):
+            expression = board.filled(target["expr"])
+            if target.get("exemplar") and is_covered(expression):
+                now = time.time()
+                words = {"query": expression, "start": now - 300, "end": now}
+                found = server.ask("query_exemplars", **words) or ()
+                labels = {label for one in found for e in one["exemplars"] for label in e["labels"]}
+                same(f"{board.uid}: {panel['title']}: exemplars", labels, {"trace_id"})
+                asked += 1
+    check(asked >= 5, f"{asked} panels with exemplars")
+
+
 def test_every_expression_has_data(live):
     """After traffic of all kinds; of systems that cannot run here, each is at least parsed."""
     need_agent()
     need("prometheus")
-    agent = live.agent("--bpf-stats")
-    server = Prometheus(live, agent)
+    agent = live.agent("--bpf-stats", "--queue-time")
+    server = Prometheus(live, agent, "--enable-feature=exemplar-storage")
     traffic = Traffic(live, agent, server)
     wanted, foreign = set(), set()
     for board in dashboards():
@@ -170,6 +204,11 @@ def test_every_expression_has_data(live):
             expression = board.filled(target["expr"])
             where = wanted if is_covered(expression) else foreign
             where.add((f"{board.uid}: {panel['title']} {target['refId']}", expression))
+        for variable in board.variables.values():
+            if variable["type"] == "query" and "datasource" in board.variables:
+                series = series_of(board, variable)
+                where = wanted if is_covered(series) else foreign
+                where.add((f"{board.uid}: {variable['name']}", f"count({series})"))
     for _ in range(2):  # a rate needs a change
         traffic.go()
     missing = lambda: {what: why for what, e in wanted if (why := answer(server, e))}
@@ -177,6 +216,7 @@ def test_every_expression_has_data(live):
         until("data", lambda: not missing())
     except Failure:
         same("expressions", missing(), {})
+    check_exemplars(server)
     same("of others", {what for what, e in foreign if answer(server, e) == "refused"}, set())
     check(len(wanted) > 60 and foreign, f"{len(wanted)} and {len(foreign)} expressions")
     agent.stop()

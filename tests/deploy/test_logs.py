@@ -15,10 +15,36 @@ from deploy import DEPLOY, accepts, load, need_agent
 from logql import Reader
 from pipeline import Entry, Pipeline, nanoseconds
 from prometheus import Prometheus
+from shape import check_shape
 from sonde_test import HERE, PYTHON, Failure, check, need, same, until
 from websocket_peers import python_peer, url_of
 
 PROMTAIL = DEPLOY / "promtail/promtail.yaml"
+WORDS = ("target_label", "regex", "separator", "replacement")
+RULE = {"source_labels": [str], **dict.fromkeys(WORDS, str)}
+CONFIG = {
+    "server": {"http_listen_port": int, "grpc_listen_port": int},
+    "clients": [{"url": str}],
+    "positions": {"filename": str},
+    "scrape_configs": [
+        {
+            "job_name": str,
+            "kubernetes_sd_configs": [{"role": str}],
+            "pipeline_stages": list,
+            "relabel_configs": [RULE],
+        }
+    ],
+}
+# Alloy's components that are used: their own arguments, and those of blocks in them. Those of
+# stages are compared with Promtail's.
+COMPONENTS = {
+    "discovery.kubernetes": ({"role"}, {"selectors": {"role", "field"}}),
+    "discovery.relabel": ({"targets"}, {"rule": set(RULE)}),
+    "local.file_match": ({"path_targets"}, {}),
+    "loki.source.file": ({"targets", "forward_to"}, {}),
+    "loki.process": ({"forward_to"}, None),
+    "loki.write": (set(), {"endpoint": {"url"}}),
+}
 LABELS = {"namespace", "pod", "container", "service", "level"}
 METADATA = {"logger", "request_id", "trace_id", "user_id"}
 AGENT_POD = dict(namespace="monitoring", pod="sonde-x7k2p", container="sonde", service="sonde")
@@ -27,7 +53,9 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 def scrape():
-    job, = load(PROMTAIL)["scrape_configs"]
+    config = load(PROMTAIL)
+    check_shape("promtail", config, CONFIG)
+    job, = config["scrape_configs"]
     return job
 
 
@@ -133,21 +161,24 @@ def test_alloy_does_the_same(live):
     # Promtail leaves out other nodes' pods by a label, Alloy asks for no others.
     theirs = [rule for rule in scrape()["relabel_configs"] if rule["target_label"] != "__host__"]
     same("rules", rules, theirs)
-    check_references(config, by_name)
+    check_references(by_name)
 
 
-def check_references(config, by_name):
-    """Each a.b.c.field is of a component that is there, and each component but the last is used."""
+def check_references(by_name):
+    """Each a.b.c.field is of a component that is there; each component is used, but for the one
+    that reads the files."""
     text = (DEPLOY / "alloy/config.alloy").read_text()
     names = {f"{name}.{label}" for name, label in by_name}
     used = set(re.findall(r"\b((?:[a-z_]+\.)+[a-z_]+)\.(?:targets|output|receiver)\b", text))
     check(used <= names, f"there is no {used - names}")
-    # Both ends of the chain: nobody names what reads the files.
     same("nobody asks for", names - used, {"loki.source.file.pods"})
-    same("types", {name for name, _ in by_name}, {
-        "discovery.kubernetes", "discovery.relabel", "local.file_match", "loki.source.file",
-        "loki.process", "loki.write",
-    })  # fmt: skip
+    same("components", {name for name, _ in by_name}, set(COMPONENTS))
+    for (name, _), block in by_name.items():
+        arguments, blocks = COMPONENTS[name]
+        same(f"{name}: arguments", set(block.values), arguments)
+        for inner in block.blocks if blocks is not None else ():
+            unknown = set(inner.values) - blocks[inner.name]
+            same(f"{name}: {inner.name}: unknown", unknown, set())
 
 
 PODS = (  # (controller kind, its name, pod, service)
@@ -197,6 +228,11 @@ def test_queries(live):
         for panel, target in board.queries("loki"):
             Reader(board.filled(target["expr"])).read()
             count += 1
+        for variable in board.variables.values():
+            if variable["type"] == "query" and variable["datasource"]["type"] == "loki":
+                same(variable["name"], variable["query"]["label"], variable["name"])
+                if variable["query"]["stream"]:
+                    Reader(board.filled(variable["query"]["stream"])).read()
     texts = re.findall(r"^    (\{.*|sum .*)$", (DEPLOY / "loki/README.md").read_text(), re.M)
     for text in texts:
         Reader(text).read()

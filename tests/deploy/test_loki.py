@@ -6,6 +6,7 @@ its configuration reference, and what belongs together is compared.
 import re
 
 from deploy import DEPLOY, load
+from shape import check_shape
 from sonde_test import Failure, check, same
 
 LOKI = DEPLOY / "loki"
@@ -68,17 +69,6 @@ SECTIONS = {"s3": "aws", "azure": "azure", "gcs": "gcs"}  # by what a schema cal
 REFERENCE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
-def check_keys(what, value, shape):
-    if isinstance(shape, dict):
-        check(isinstance(value, dict), f"{what}: {value!r}")
-        unknown = set(value) - set(shape)
-        check(not unknown, f"{what}: unknown {unknown}")
-        for key, inner in value.items():
-            check_keys(f"{what}.{key}", inner, shape[key])
-    else:
-        check(type(value) is shape, f"{what}: {value!r} is no {shape.__name__}")
-
-
 def loki(name, environment, temp):
     """A configuration with its references filled in, as -config.expand-env=true does."""
 
@@ -94,9 +84,9 @@ def loki(name, environment, temp):
     stores = config.get("storage_config", {})
     for section in stores.values():  # left empty is an empty text
         section.update({key: "" for key, value in section.items() if value is None})
-    check_keys(name, config, KEYS)
+    check_shape(name, config, KEYS)
     for period in config["schema_config"]["configs"]:
-        check_keys("schema", period, PERIOD)
+        check_shape("schema", period, PERIOD)
     return config
 
 
