@@ -142,6 +142,7 @@ static void on_housekeeping(void *ctx)
 	roll_call(a);
 	flow_websockets(a->scrape.flow, clock_monotonic());
 	flow_age(a->scrape.flow, clock_monotonic());
+	who_refresh(a->scrape.who);
 	who_forget(a->scrape.who, clock_monotonic(), a->series_ttl_ns, owner_forgotten, a);
 	web_run(a->web);
 }
@@ -236,7 +237,9 @@ static int make_rooms(struct agent *a, const struct options *o)
 	s->who = who_new(&(struct who_options){.services = o->services,
 					       .service_count = o->service_count,
 					       .process_max = PROCESSES_MAX,
-					       .procfs = "/proc"});
+					       .procfs = "/proc",
+					       .logs = o->kube == KUBE_FILES ? o->kube_logs : NULL,
+					       .node = o->node});
 	if (o->user.hash && !o->user_key_file)
 		log_info("sonde", "user ids are hashed with a key of this start: give "
 				  "--user-id-key-file to have the same ones after a restart and on "

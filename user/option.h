@@ -37,7 +37,7 @@ struct option_row {
 	const char *(*near)(const char *value); /* the name that was meant; NULL: nobody knows */
 };
 
-#define OPTION_COUNT 28
+#define OPTION_COUNT 30
 #define TWIN_SIZE    40 /* of the longest SONDE_LONG_NAME, NUL included */
 
 extern const struct option_row option_rows[OPTION_COUNT];
@@ -77,9 +77,9 @@ int option_file(const char *path, size_t most, char **bytes, size_t *length);
 int option_user_key(struct options *o);			   /* 0 or -EINVAL, said */
 int config_read(struct option_state *s, const char *path); /* 0 or -EINVAL, said */
 
-option_set_fn set_listen, set_text, set_backend, set_detail, set_share, set_size, set_number,
-	set_duration, set_log_level, set_flag, set_services, set_routes, set_user_id, set_rate,
-	set_log_fields, set_log_headers, set_help, set_version;
+option_set_fn set_listen, set_text, set_backend, set_detail, set_kube, set_share, set_size,
+	set_number, set_duration, set_log_level, set_flag, set_services, set_routes, set_user_id,
+	set_rate, set_log_fields, set_log_headers, set_help, set_version;
 const char *near_log_field(const char *value);
 int services_add(struct options *o, struct str port, struct str name); /* 0, -EINVAL, -ENOSPC */
 /* Of one service; absent: of all. Likewise. */

@@ -42,6 +42,7 @@ static const struct unit duration_units[] = {
 
 static const char *const details[] = {
 	[DETAIL_FULL] = "full", [DETAIL_ERRORS] = "errors", [DETAIL_METRICS] = "metrics"};
+static const char *const kube_sources[] = {[KUBE_OFF] = "off", [KUBE_FILES] = "files"};
 static const char *const backends[] = {"auto", "sock", "fexit", "syscall"};
 
 static void *member_of(struct options *o, const struct option_row *row)
@@ -88,28 +89,43 @@ int set_listen(struct options *o, const struct option_row *row, const char *valu
 	return listen_is_address(value) ? set_text(o, row, value) : -EINVAL;
 }
 
+/* The number of a word in its list. */
+static int word_number(const char *const *words, size_t count, const char *value)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(value, words[i]))
+			return (int)i;
+	return -EINVAL;
+}
+
 int set_backend(struct options *o, const struct option_row *row, const char *value)
 {
+	int i = word_number(backends, sizeof(backends) / sizeof(*backends), value);
+
 	(void)row;
-	for (size_t i = 0; i < sizeof(backends) / sizeof(*backends); i++) {
-		if (strcmp(value, backends[i]) != 0)
-			continue;
+	if (i >= 0)
 		o->backend = backends[i];
-		return 0;
-	}
-	return -EINVAL;
+	return i < 0 ? i : 0;
 }
 
 int set_detail(struct options *o, const struct option_row *row, const char *value)
 {
+	int i = word_number(details, sizeof(details) / sizeof(*details), value);
+
 	(void)row;
-	for (uint32_t i = 0; i < sizeof(details) / sizeof(*details); i++) {
-		if (strcmp(value, details[i]) != 0)
-			continue;
-		o->detail = i;
-		return 0;
-	}
-	return -EINVAL;
+	if (i >= 0)
+		o->detail = (uint32_t)i;
+	return i < 0 ? i : 0;
+}
+
+int set_kube(struct options *o, const struct option_row *row, const char *value)
+{
+	int i = word_number(kube_sources, sizeof(kube_sources) / sizeof(*kube_sources), value);
+
+	(void)row;
+	if (i >= 0)
+		o->kube = (enum kube_source)i;
+	return i < 0 ? i : 0;
 }
 
 /* A decimal from 0 to 1, in millionths. */

@@ -16,16 +16,19 @@
 #include "flow/user.h"
 #include "who/who.h"
 
+enum kube_source { KUBE_OFF, KUBE_FILES };
+
 enum command { COMMAND_RUN, COMMAND_CHECK, COMMAND_VERSION, COMMAND_HELP };
 
 struct options {
 	enum command command;
 	enum log_level log_level;
-	const char *listen;  /* 0.0.0.0:9435 */
-	const char *config;  /* NULL: none */
-	const char *backend; /* auto, sock, fexit or syscall */
-	const char *btf;     /* NULL: the kernel's own */
-	const char *node;    /* NODE_NAME, or NULL */
+	const char *listen;    /* 0.0.0.0:9435 */
+	const char *config;    /* NULL: none */
+	const char *backend;   /* auto, sock, fexit or syscall */
+	const char *btf;       /* NULL: the kernel's own */
+	const char *node;      /* NODE_NAME, or NULL */
+	const char *kube_logs; /* the folder above the kubelet's pods/ and containers/ */
 	uint64_t log_slow_ns;
 	uint64_t log_fields;		 /* JSONLOG_BIT() each; 0: all */
 	uint64_t series_ttl_ns;		 /* 0: keep */
@@ -38,6 +41,7 @@ struct options {
 	uint32_t capture_bytes;		 /* 64 to EVENT_CAPTURE_MAX */
 	uint32_t connections_max;
 	uint32_t series_max, routes_max;
+	enum kube_source kube;
 	unsigned log_header_count;
 	unsigned service_count;
 	unsigned route_count;

@@ -57,35 +57,51 @@ static const struct owner *request_begun(void *ctx, const struct request *r)
 	const struct owner *owner = who_is(s->who, r->pid, server ? r->local.port : 0);
 
 	who_hold(owner);
-	if (server)
+	if (server && !who_is_provisional(owner))
 		metrics_active(s->metrics, owner, 1);
 	return owner;
 }
 
 /* A stream is counted when it begins, and measured until it is over. */
-static void request_measure(struct scrape *s, const struct request *r, bool counted)
+static void request_measure(struct scrape *s, const struct request *r, const struct owner *begun,
+			    bool counted)
 {
 	bool answered = r->stream == STREAM_NONE || r->stream == STREAM_BEGUN;
 
-	if (answered && r->role == ROLE_SERVER)
-		metrics_active(s->metrics, r->owner, -1);
+	if (answered && r->role == ROLE_SERVER && !who_is_provisional(begun))
+		metrics_active(s->metrics, begun, -1);
 	if (answered && counted)
 		metrics_count(s->metrics, r);
 	metrics_stream(s->metrics, r);
 }
 
+/* Nothing was counted yet for an owner that lacked a name: it is asked for again. */
+static const struct request *request_named(const struct scrape *s, const struct request *r,
+					   struct request *copy)
+{
+	if (!who_is_provisional(r->owner))
+		return r;
+	*copy = *r;
+	copy->owner = who_is(s->who, r->pid, r->role == ROLE_SERVER ? r->local.port : 0);
+	return copy;
+}
+
 static void request_stream(void *ctx, const struct request *r)
 {
-	request_measure(ctx, r, true);
+	struct request copy;
+
+	request_measure(ctx, request_named(ctx, r, &copy), r->owner, true);
 }
 
 static void request_done(void *ctx, const struct request *r, bool counted)
 {
 	struct scrape *s = ctx;
+	struct request copy;
+	const struct request *named = request_named(s, r, &copy);
 
-	request_measure(s, r, counted);
+	request_measure(s, named, r->owner, counted);
 	if (counted)
-		jsonlog_write(s->jsonlog, r);
+		jsonlog_write(s->jsonlog, named);
 	who_release(r->owner);
 }
 

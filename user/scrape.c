@@ -14,7 +14,7 @@
 #include "who/who.h"
 
 #define PROGRAMS_MAX 16
-#define TABLES_MAX   (FLOW_TABLES + METRICS_TABLES + 2)
+#define TABLES_MAX   (FLOW_TABLES + METRICS_TABLES + WHO_TABLES)
 #define LOST_ROWS    (PROTO_COUNT * LOST_COUNT)
 
 static const char *const lost_reasons[LOST_COUNT] = {
@@ -83,9 +83,8 @@ static void programs(const struct scrape *s, struct selfstat *self, struct selfs
 static void tables(const struct scrape *s, struct selfstat *self, const struct table **rows)
 {
 	flow_tables(s->flow, rows);
-	rows[FLOW_TABLES] = who_table(s->who);
-	rows[FLOW_TABLES + 1] = who_identities(s->who);
-	metrics_tables(s->metrics, rows + FLOW_TABLES + 2);
+	who_tables(s->who, rows + FLOW_TABLES);
+	metrics_tables(s->metrics, rows + FLOW_TABLES + WHO_TABLES);
 	self->tables = rows;
 	self->table_count = TABLES_MAX;
 }

@@ -21,6 +21,7 @@
 
 struct world {
 	char folder[64];
+	char logs[64]; /* "": names of pods are not looked for */
 	struct who *who;
 };
 
@@ -29,12 +30,39 @@ static const struct who_service_rule rules[] = {
 	{9000, {"admin", 5}},
 };
 
-static inline void world_open(struct world *w, uint32_t process_max)
+static inline const struct table *who_table(const struct who *who)
+{
+	const struct table *tables[WHO_TABLES];
+
+	who_tables(who, tables);
+	return tables[0];
+}
+
+static inline const struct table *who_identities(const struct who *who)
+{
+	const struct table *tables[WHO_TABLES];
+
+	who_tables(who, tables);
+	return tables[1];
+}
+
+static inline void world_make(struct world *w, uint32_t process_max)
 {
 	strcpy(w->folder, "/tmp/sonde-who-XXXXXX");
 	assert_non_null(mkdtemp(w->folder));
-	w->who = who_new(&(struct who_options){rules, 2, process_max, w->folder});
+	w->who = who_new(&(struct who_options){.services = rules,
+					       .service_count = 2,
+					       .process_max = process_max,
+					       .procfs = w->folder,
+					       .logs = w->logs[0] ? w->logs : NULL,
+					       .node = "node-1"});
 	assert_non_null(w->who);
+}
+
+static inline void world_open(struct world *w, uint32_t process_max)
+{
+	w->logs[0] = '\0';
+	world_make(w, process_max);
 }
 
 static inline void world_close(struct world *w)

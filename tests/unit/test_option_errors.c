@@ -100,6 +100,8 @@ static const char *const line_errors[][2] = {
 	{"--route=/a?b", "--route=/a?b: " ROUTE},
 	{"--route=", "--route: " ROUTE},
 	{"--node=", "--node: must be a name"},
+	{"--kube=api", "--kube=api: must be off or files"},
+	{"--kube-logs=", "--kube-logs: must be a folder's path"},
 	{"--btf=", "--btf: must be a file's path"},
 	{"--help=pdf", "--help=pdf: must be given alone or as --help=markdown"},
 	{"--version=2", "--version=2: must be given without a value"},

@@ -65,6 +65,8 @@ static void assert_all_set(const struct options *o)
 	assert_true(o->bpf_stats);
 	assert_string_equal(o->btf, "/x/btf");
 	assert_string_equal(o->node, "n1");
+	assert_int_equal(o->kube, KUBE_OFF);
+	assert_string_equal(o->kube_logs, "/x/log");
 	assert_int_equal(o->service_count, 2);
 	assert_int_equal(o->services[0].port, 8000);
 	assert_true(str_eq(o->services[0].name, STR("backend")));
@@ -94,6 +96,8 @@ static void test_every_row_on_the_line(void **state)
 		{"--log-level", "error"},
 		{"--btf", "/x/btf"},
 		{"--node", "n1"},
+		{"--kube", "off"},
+		{"--kube-logs", "/x/log"},
 		{"--service", "8000=backend"},
 		{"--service", "65535=shop=x"},
 		{"--route", "GET /users/{id}"},
@@ -143,6 +147,8 @@ static void test_every_row_in_the_environment(void **state)
 		       "SONDE_BTF=/x/btf",
 		       "SONDE_BPF_STATS=1",
 		       "NODE_NAME=n1",
+		       "SONDE_KUBE=off",
+		       "SONDE_KUBE_LOGS=/x/log",
 		       "SONDE_NODE=",
 		       "SONDE_SERVICE=8000=backend, 65535=shop=x",
 		       "SONDE_ROUTE=GET /users/{id}, /f/{*}",
@@ -176,7 +182,9 @@ static void test_every_row_in_the_file(void **state)
 			 "\"capture-bytes\":\"4096\",\"series-max\":1,\"routes-max\":7,"
 			 "\"series-ttl\":\"1h30m\",\"connections-max\":64,\"log-level\":\"error\","
 			 "\"websocket-reconnect-window\":0,\"websocket-progress\":\"90s\","
-			 "\"bpf-stats\":true,\"btf\":\"/x/btf\",\"node\":\"n1\",\"service\":%s,"
+			 "\"bpf-stats\":true,\"btf\":\"/x/"
+			 "btf\",\"node\":\"n1\",\"kube\":\"off\",\"kube-logs\":\"/x/"
+			 "log\",\"service\":%s,"
 			 "\"route\":%s}",
 			 i ? "524288" : "\"512KiB\"", services[i],
 			 i ? "\"GET /users/{id},/f/{*}\"" : "[\"GET /users/{id}\", \"/f/{*}\"]");

@@ -183,50 +183,6 @@ static void test_args_whole(void **state)
 	assert_int_equal(args_whole(STR("abc"), 3).n, 3);
 }
 
-struct unit_case {
-	const char *cgroup, *unit;
-};
-
-static const struct unit_case units[] = {
-	{"0::/system.slice/nginx.service\n", "nginx"},
-	{"0::/system.slice/nginx.service", "nginx"},
-	{"0::/system.slice/system-app.slice/app@blue.service\n", "app@blue"},
-	{"0::/user.slice/user-1000.slice/user@1000.service/app.slice/foo.service\n", "foo"},
-	{"0::/user.slice/user-1000.slice/user@1000.service/init.scope\n", ""},
-	{"0::/user.slice/user-1000.slice/session-3.scope\n", ""},
-	{"0::/\n", ""},
-	{"0::/init.scope\n", ""},
-	{"0::/system.slice/.service\n", ""},
-	{"0::/system.slice/a.service/payload\n", "a"},
-	{"0::/system.slice/a.service/b.service/worker\n", "b"},
-	{"0::/system.slice/a.service (deleted)\n", "a"},
-	{"0::/system.slice/odd:name.service\n", "odd:name"},
-	{"0::/system.slice/docker.service\n", "docker"},
-	{"0::/system.slice/docker-0123.scope/system.slice/x.service\n", ""},
-	{"0::/docker/0123/system.slice/x.service\n", ""},
-	{"0::/kubepods.slice/kubepods-burstable.slice/cri-containerd-1.scope\n", ""},
-	{"0::/system.slice/containerd.service/kubepods/pod1/2\n", ""},
-	{"12:cpu,cpuacct:/wrong.service\n1:name=systemd:/system.slice/ssh.service\n0::/x.service\n",
-	 "ssh"},
-	{"1:name=systemd:/\n0::/system.slice/x.service\n", "x"},
-	{"12:pids:/wrong.service\n", ""},
-	{"nonsense", ""},
-	{"::", ""},
-	{"", ""},
-};
-
-static void test_units(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
-		struct str unit = who_unit(str_of(units[i].cgroup));
-
-		assert_int_equal(unit.n, strlen(units[i].unit));
-		if (unit.n)
-			assert_memory_equal(unit.p, units[i].unit, unit.n);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,7 +190,6 @@ int main(void)
 		cmocka_unit_test(test_program_every_cut),
 		cmocka_unit_test(test_program_long_name),
 		cmocka_unit_test(test_args_whole),
-		cmocka_unit_test(test_units),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

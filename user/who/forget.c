@@ -32,9 +32,12 @@ bool process_vanished(const struct who *w, const struct process *p)
 static void rules_mark(const struct who *w, const struct process *p,
 		       void (*mark)(struct identity *))
 {
-	for (unsigned i = 0; p->served && i < w->rule_count; i++)
-		if (p->served & rule_bit(i))
-			mark(identity_of(w->rules[i].owner));
+	for (unsigned i = 0; p->served && i < w->rule_count; i++) {
+		const struct owner *owner = p->served & rule_bit(i) ? rule_owner(w, p, i) : NULL;
+
+		if (owner)
+			mark(identity_of(owner));
+	}
 }
 
 static void mark_unwatched(struct identity *identity)
@@ -128,6 +131,8 @@ static void processes_mark(struct who *w)
 			continue;
 		}
 		identity->known = true;
+		if (p->ruled)
+			identity_of(p->ruled)->known = true;
 		if (p->gone)
 			continue;
 		mark_live(identity);
@@ -175,9 +180,4 @@ void who_hold(const struct owner *owner)
 void who_release(const struct owner *owner)
 {
 	identity_of(owner)->holds--;
-}
-
-const struct table *who_identities(const struct who *w)
-{
-	return w->identities;
 }

@@ -22,7 +22,6 @@
 #include "who/who.h"
 
 #define CMDLINE_MAX    16384 /* the class path of a Java server takes several KiB */
-#define CGROUP_MAX     4096
 #define STAT_MAX       1024
 #define ENVIRON_WINDOW 4096
 #define ENVIRON_MAX    65536
@@ -39,7 +38,6 @@ static int proc_open(const char *procfs, uint32_t pid, const char *file)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The file's beginning; absent, with errno set, if it cannot be opened. */
 static struct str proc_read(const char *procfs, uint32_t pid, const char *file, char *to,
 			    size_t size)
 {
@@ -203,12 +201,9 @@ size_t proc_otel_service(const struct proc *p, char *name, size_t size)
 	return str_copy(name, size, str_of(found.service[0] ? found.service : found.resource));
 }
 
-size_t proc_unit(const struct proc *p, char *name, size_t size)
+struct str proc_text(const struct proc *p, const char *file, char *to, size_t size)
 {
-	char bytes[CGROUP_MAX];
-	struct str text = proc_read(p->procfs, p->pid, "cgroup", bytes, sizeof(bytes));
-
-	return name_copy(name, size, who_unit(text));
+	return proc_read(p->procfs, p->pid, file, to, size);
 }
 
 struct str args_whole(struct str args, size_t room)

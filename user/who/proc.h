@@ -20,9 +20,11 @@ struct proc {
 
 int proc_find(struct proc *p, const char *procfs, uint32_t pid); /* -ENOENT: there is none */
 
+/* The file's beginning; absent, with errno set, if it cannot be opened. */
+struct str proc_text(const struct proc *p, const char *file, char *to, size_t size);
+
 /* Names by source. They write at most size - 1 bytes and a NUL and return the length, 0 if none. */
 size_t proc_otel_service(const struct proc *p, char *name, size_t size);
-size_t proc_unit(const struct proc *p, char *name, size_t size);
 size_t proc_program(const struct proc *p, char *name, size_t size);
 
 /* A command line that filled its room may end inside an argument: without that one. */

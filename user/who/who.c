@@ -2,7 +2,8 @@
 /*
  * Who a process is: the cache and the order of the sources. A service's name comes from the first
  * that has one: a --service rule for the port, the OpenTelemetry variables of the process, its
- * systemd unit, its program, the name in a kernel record, "unknown".
+ * pod's workload, its systemd unit, its program, the name in a kernel record, "unknown". Where it
+ * runs, its pod and container, comes with any of them.
  *
  * The invariants. Owners are interned by name; one that was given out keeps its address and its id
  * as long as it is not let go (forget.c), and no id is ever used for another name. When their table
@@ -17,30 +18,72 @@
 #include "who/cache.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "who/proc.h"
 
 #define PROCESS_MAX_DEFAULT 8192
 
-typedef size_t source_fn(const struct proc *p, char *name, size_t size);
+#define CGROUP_BYTES 16384 /* v1 has a line a controller, and each may be long */
+#define AWAIT_ROUNDS 5	   /* of who_refresh(), until a missing name is given up */
 
-static source_fn *const sources[] = {proc_otel_service, proc_unit, proc_program};
+/* What is known of a process when it is named. */
+struct look {
+	const struct proc *proc;
+	struct cgroup cgroup;
+	struct place place;
+};
+
+typedef size_t source_fn(const struct look *look, char *name, size_t size);
+
+static size_t source_environment(const struct look *look, char *name, size_t size)
+{
+	return proc_otel_service(look->proc, name, size);
+}
+
+static size_t source_workload(const struct look *look, char *name, size_t size)
+{
+	return name_copy(name, size, look->place.workload);
+}
+
+static size_t source_unit(const struct look *look, char *name, size_t size)
+{
+	return name_copy(name, size, look->cgroup.unit);
+}
+
+static size_t source_program(const struct look *look, char *name, size_t size)
+{
+	return proc_program(look->proc, name, size);
+}
+
+static source_fn *const sources[] = {source_environment, source_workload, source_unit,
+				     source_program};
+
+const struct owner *names_intern(struct who *w, const struct names *names)
+{
+	struct identity *identity = table_find(w->identities, names);
+
+	if (identity)
+		return &identity->owner;
+	identity = table_add(w->identities, names);
+	if (!identity)
+		return w->other;
+	identity->owner = (struct owner){
+		.id = ++w->last_id,
+		.service = str_of(identity->names.service),
+		.namespace = str_of(identity->names.namespace),
+		.pod = str_of(identity->names.pod),
+		.container = str_of(identity->names.container),
+	};
+	return &identity->owner;
+}
 
 static const struct owner *identity_intern(struct who *w, struct str service)
 {
-	char key[NAME_SIZE] = {0};
-	struct identity *identity;
+	struct names names = {.service = ""};
 
-	name_copy(key, sizeof(key), service);
-	identity = table_find(w->identities, key);
-	if (identity)
-		return &identity->owner;
-	identity = table_add(w->identities, key);
-	if (!identity)
-		return w->other;
-	identity->owner.id = ++w->last_id;
-	identity->owner.service = str_of(identity->service);
-	return &identity->owner;
+	name_copy(names.service, sizeof(names.service), service);
+	return names_intern(w, &names);
 }
 
 /* For owners that struct who points to. */
@@ -70,6 +113,7 @@ struct who *who_new(const struct who_options *options)
 	w->procfs = options->procfs ? options->procfs : "/proc";
 	w->check = 1;
 	w->process_max = options->process_max ? options->process_max : PROCESS_MAX_DEFAULT;
+	w->kube = kube_new(options->logs, options->node);
 	w->processes = table_new(&(struct table_options){
 		.name = "processes",
 		.capacity = w->process_max,
@@ -81,12 +125,12 @@ struct who *who_new(const struct who_options *options)
 	w->identities = table_new(&(struct table_options){
 		.name = "identities",
 		.capacity = IDENTITY_MAX,
-		.key_size = NAME_SIZE,
+		.key_size = sizeof(struct names),
 		.entry_size = sizeof(struct identity),
 	});
 	w->rules = calloc(options->service_count + 1, sizeof(*w->rules));
 	w->exited = calloc(w->process_max, sizeof(*w->exited));
-	if (!w->processes || !w->identities || !w->rules || !w->exited) {
+	if (!w->kube || !w->processes || !w->identities || !w->rules || !w->exited) {
 		who_free(w);
 		return NULL;
 	}
@@ -100,6 +144,7 @@ void who_free(struct who *w)
 {
 	if (!w)
 		return;
+	kube_free(w->kube);
 	table_free(w->processes);
 	table_free(w->identities);
 	free(w->rules);
@@ -163,15 +208,31 @@ static void process_forget(struct process *p)
 	*p = (struct process){.pid = pid};
 }
 
+static void names_place(struct names *names, const struct place *place)
+{
+	memcpy(names->namespace, place->namespace, sizeof(names->namespace));
+	memcpy(names->pod, place->pod, sizeof(names->pod));
+	memcpy(names->container, place->container, sizeof(names->container));
+}
+
 static const struct owner *process_identify(struct who *w, const struct process *p,
 					    const struct proc *proc)
 {
-	char name[NAME_SIZE];
+	char text[CGROUP_BYTES];
+	struct names names = {.service = ""};
+	struct look look = {.proc = proc};
 
-	for (size_t i = 0; proc && i < sizeof(sources) / sizeof(*sources); i++)
-		if (sources[i](proc, name, sizeof(name)))
-			return identity_intern(w, str_of(name));
-	return p->name[0] ? identity_intern(w, str_of(p->name)) : w->unknown;
+	if (!proc)
+		return p->name[0] ? identity_intern(w, str_of(p->name)) : w->unknown;
+	cgroup_parse(&look.cgroup, proc_text(proc, "cgroup", text, sizeof(text)));
+	kube_place(w->kube, proc, &look.cgroup, &look.place);
+	names_place(&names, &look.place);
+	names.provisional = look.place.awaited && p->looked - p->round < AWAIT_ROUNDS;
+	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++)
+		if (sources[i](&look, names.service, sizeof(names.service)))
+			return names_intern(w, &names);
+	name_copy(names.service, sizeof(names.service), str_of(p->name[0] ? p->name : "unknown"));
+	return names_intern(w, &names);
 }
 
 static void process_look(struct who *w, struct process *p)
@@ -182,13 +243,17 @@ static void process_look(struct who *w, struct process *p)
 	/* a child that never called exec() may bear the pid of one that is gone */
 	if (found && p->gone && !proc.zombie && proc.start != p->start)
 		process_forget(p);
-	if (p->owner)
+	if (p->owner && !(who_is_provisional(p->owner) && found))
 		return;
 	if (found) {
 		p->start = proc.start;
 		p->parent = proc.parent;
 	}
+	p->looked = w->round;
+	p->round = p->owner ? p->round : w->round;
+	p->news = kube_news(w->kube); /* before the look, so that nothing falls between */
 	p->owner = process_identify(w, p, found ? &proc : NULL);
+	p->ruled = NULL;
 }
 
 void who_exec(struct who *w, uint32_t pid, struct str comm, struct str args)
@@ -228,20 +293,16 @@ void who_hint(struct who *w, uint32_t pid, struct str comm)
 		process_look(w, p);
 }
 
-static const struct owner *rule_owner(const struct who *w, struct process *p, uint16_t server_port)
+bool who_is_provisional(const struct owner *owner)
 {
-	if (!server_port)
-		return p && p->rule ? w->rules[p->rule - 1].owner : NULL;
-	for (unsigned i = 0; i < w->rule_count; i++) {
-		if (w->rules[i].port != server_port)
-			continue;
-		if (p)
-			p->served |= rule_bit(i);
-		if (p && (!p->rule || i + 1 < p->rule))
-			p->rule = i + 1;
-		return w->rules[i].owner;
-	}
-	return NULL;
+	return identity_of(owner)->names.provisional;
+}
+
+/* A name is missing, and there may be more of them than at the last look. */
+static bool process_awaits(struct who *w, const struct process *p)
+{
+	return who_is_provisional(p->owner) &&
+	       (p->looked != w->round || p->news != kube_news(w->kube));
 }
 
 const struct owner *who_is(struct who *w, uint32_t pid, uint16_t server_port)
@@ -250,9 +311,9 @@ const struct owner *who_is(struct who *w, uint32_t pid, uint16_t server_port)
 	const struct owner *owner;
 	struct identity *identity;
 
-	if (p && (!p->owner || p->gone))
+	if (p && (!p->owner || p->gone || process_awaits(w, p)))
 		process_look(w, p);
-	owner = rule_owner(w, p, server_port);
+	owner = process_rule(w, p, server_port);
 	if (!owner)
 		owner = p ? p->owner : w->unknown;
 	identity = identity_of(owner);
@@ -260,7 +321,16 @@ const struct owner *who_is(struct who *w, uint32_t pid, uint16_t server_port)
 	return owner;
 }
 
-const struct table *who_table(const struct who *w)
+void who_refresh(struct who *w)
 {
-	return w->processes;
+	w->round++;
+	kube_refresh(w->kube);
+}
+
+void who_tables(const struct who *w, const struct table *tables[WHO_TABLES])
+{
+	tables[0] = w->processes;
+	tables[1] = w->identities;
+	tables[2] = kube_pods(w->kube);
+	tables[3] = kube_containers(w->kube);
 }

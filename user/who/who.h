@@ -23,6 +23,8 @@ struct who_options {
 	unsigned service_count;
 	uint32_t process_max; /* processes remembered */
 	const char *procfs;   /* "/proc" */
+	const char *logs;     /* folder of the kubelet's pods/ and containers/; NULL: none */
+	const char *node;     /* this node's name in Kubernetes, or NULL */
 };
 
 struct who *who_new(const struct who_options *options); /* NULL: no memory */
@@ -42,6 +44,12 @@ void who_hint(struct who *w, uint32_t pid, struct str comm);
  */
 const struct owner *who_is(struct who *w, uint32_t pid, uint16_t server_port);
 
+/* A name is missing that may be known later: who_is() may then have another answer. */
+bool who_is_provisional(const struct owner *owner);
+
+/* Names of pods may have come, and waits for them run off. To be called about once a second. */
+void who_refresh(struct who *w);
+
 /*
  * An open request holds its owner: until it releases it, the pointer is good and who_forget()
  * leaves the identity alone. Any other pointer to an owner is good until the next who_forget().
@@ -56,8 +64,8 @@ void who_release(const struct owner *owner);
 typedef void who_forget_fn(void *ctx, const struct owner *owner);
 void who_forget(struct who *w, uint64_t now, uint64_t ttl_ns, who_forget_fn *fn, void *ctx);
 
-const struct table *who_table(const struct who *w);	 /* processes, for sonde_table_* */
-const struct table *who_identities(const struct who *w); /* the same */
+#define WHO_TABLES 4
+void who_tables(const struct who *w, const struct table *tables[WHO_TABLES]);
 
 /*
  * The name of a program by its command line (NUL-separated), pure. Interpreters give way to their
@@ -65,9 +73,5 @@ const struct table *who_identities(const struct who *w); /* the same */
  * Writes at most size - 1 bytes and a NUL; returns the length, 0 if the line is empty.
  */
 size_t who_program(struct str args, char *name, size_t size);
-
-/* The systemd unit in a /proc/PID/cgroup text, without ".service"; pure; absent if there is none.
- */
-struct str who_unit(struct str cgroup);
 
 #endif

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pods by their cgroups and the kubelet's folders: real cgroups of v1 and v2, our own folders."""
+
+import json
+import pathlib
+import random
+import shutil
+import uuid
+
+from sonde_test import HERE, PYTHON, Skip, same, until
+
+LABELS = ("service", "namespace", "pod", "container")
+RANDOM = "bcdfghjklmnpqrstvwxz2456789"
+
+# How engines and drivers spell it; {uid} with dashes, {slice} with underscores.
+SPELLINGS = {
+    "containerd, systemd": "kubepods.slice/kubepods-burstable.slice/"
+    "kubepods-burstable-pod{slice}.slice/cri-containerd-{id}.scope",
+    "containerd, cgroupfs": "kubepods/besteffort/pod{uid}/{id}",
+    "containerd, colons": "system.slice/containerd.service/"
+    "kubepods-besteffort-pod{slice}.slice:cri-containerd:{id}",
+    "CRI-O": "kubepods.slice/kubepods-pod{slice}.slice/crio-{id}.scope/container",
+    "cri-dockerd": "kubepods/pod{uid}/{id}",
+    "kind": "docker/{node}/kubelet.slice/kubelet-kubepods.slice/"
+    "kubelet-kubepods-pod{slice}.slice/cri-containerd-{id}.scope",
+}
+
+
+def letters(count):
+    return "".join(random.choices(RANDOM, k=count))
+
+
+def digits(count):
+    return "".join(random.choices("0123456789abcdef", k=count))
+
+
+def hierarchies():
+    """Where cgroups can be made: {"v1": folder, "v2": folder}."""
+    found = {}
+    for line in pathlib.Path("/proc/mounts").read_text().splitlines():
+        _, folder, kind, options, *_ = line.split()
+        if kind == "cgroup2":
+            found["v2"] = pathlib.Path(folder)
+        elif kind == "cgroup" and "name=systemd" in options.split(","):
+            found["v1"] = pathlib.Path(folder)
+    return found
+
+
+def remove_cgroups(root):
+    """Those of ended processes, from the bottom."""
+    for folder in sorted((f for f in root.rglob("*") if f.is_dir()), reverse=True):
+        folder.rmdir()
+    root.rmdir()
+
+
+class Cluster:
+    """The kubelet's folders, and a part of each cgroup hierarchy that goes with the test."""
+
+    def __init__(self, live, folders=True):
+        self.live = live
+        self.logs = live.temp / "log"
+        if folders:
+            self.make_folders()
+        self.roots = {}
+        for version, folder in hierarchies().items():
+            root = folder / f"live-{live.word}"
+            try:
+                root.mkdir()
+            except OSError:
+                continue
+            live.at_end(remove_cgroups, root)
+            self.roots[version] = root
+        if not self.roots:
+            raise Skip("no cgroup hierarchy in which cgroups can be made")
+
+    def make_folders(self):
+        (self.logs / "pods").mkdir(parents=True)
+        (self.logs / "containers").mkdir()
+
+    def pod(self, name, spelling, version, requests=3, late=0):
+        uid = str(uuid.uuid4())
+        words = {"uid": uid, "slice": uid.replace("-", "_"), "id": digits(64), "node": digits(64)}
+        return {
+            "cgroup": str(self.roots[version] / SPELLINGS[spelling].format(**words)),
+            "logs": str(self.logs),
+            "path": f"{self.live.prefix}/{name}",
+            "namespace": self.live.word,
+            "pod": name,
+            "uid": uid,
+            "id": words["id"],
+            "kubelet": str(self.live.temp / "kubelet"),
+            "containers": ["daprd", "app"],
+            "requests": requests,
+            "late": late,
+        }
+
+    def start(self, pods):
+        return self.live.run(PYTHON, HERE / "servers/pods.py", data=json.dumps(pods)).split("\n")
+
+
+def counted(words):
+    return {pod: int(count) for pod, count in (line.split() for line in words if line)}
+
+
+def check_pods(live, agent, pods, words, service_of, active=True):
+    """Series and lines of the servers: the counts of the pods' own, each with all of its names.
+
+    active: their open requests had a series, too, which there is none of while a name is awaited.
+    """
+    counts = counted(words)
+    same("pods that served", sorted(counts), sorted(pod["pod"] for pod in pods))
+    expected = {
+        (service_of(pod["pod"]), pod["namespace"], pod["pod"], pod["containers"][-1]): counts[
+            pod["pod"]
+        ]
+        for pod in pods
+    }
+    agent.expect("server", expected, by=LABELS)
+    found = agent.metrics().counts(
+        "http_server_active_requests", LABELS, lambda x: x.get("namespace") == live.word
+    )
+    same("open requests", found, {labels: 0 for labels in expected} if active else {})
+    lines = {}
+    for line in agent.lines(role="server"):
+        names = tuple(line.get(label, "") for label in LABELS)
+        lines[names] = lines.get(names, 0) + 1
+    same("names in the log", lines, expected)
+
+
+def test_spellings(live):
+    cluster = Cluster(live)
+    agent = live.agent(f"--kube-logs={cluster.logs}")
+    pods = [
+        cluster.pod(f"web-{number}-{letters(5)}", spelling, version)
+        for number, (spelling, version) in enumerate(
+            (spelling, version) for spelling in SPELLINGS for version in cluster.roots
+        )
+    ]
+    words = cluster.start(pods)
+    check_pods(live, agent, pods, words, lambda pod: pod.rsplit("-", 1)[0])
+    agent.stop()
+
+
+def test_churn(live):
+    """One after the other, each serving as soon as it is there and gone after three answers."""
+    cluster = Cluster(live)
+    agent = live.agent(f"--kube-logs={cluster.logs}", "--series-max=20000")
+    places = [(s, v) for s in SPELLINGS for v in cluster.roots]
+    pods = [
+        cluster.pod(f"web-{number}-{letters(5)}", *random.choice(places))
+        for number in range(200)
+    ]
+    words = cluster.start(pods)
+    check_pods(live, agent, pods, words, lambda pod: pod.rsplit("-", 1)[0])
+    agent.stop()
+
+
+def test_link_that_comes_late(live):
+    """Which of two containers it is says only the link, made while a request is open."""
+    cluster = Cluster(live)
+    agent = live.agent(f"--kube-logs={cluster.logs}")
+    version = next(iter(cluster.roots))
+    pods = [
+        cluster.pod(f"kafka-{number}", "containerd, systemd", version, requests=1, late=0.2)
+        for number in range(3)
+    ]
+    words = cluster.start(pods)
+    check_pods(live, agent, pods, words, lambda pod: "kafka", active=False)
+    agent.stop()
+
+
+def known(agent, table):
+    """How many names are remembered."""
+    return agent.metrics().counts("sonde_table_entries", ("table",))[table,]
+
+
+def test_kubelet_after_the_agent(live):
+    cluster = Cluster(live, folders=False)
+    agent = live.agent(f"--kube-logs={cluster.logs}")
+    cluster.make_folders()
+    (cluster.logs / "pods" / f"a_b-0_{uuid.uuid4()}").mkdir()
+    until("the folder to be seen", lambda: known(agent, "pods") == 1)
+    pods = [cluster.pod("kafka-0", "cri-dockerd", next(iter(cluster.roots)))]
+    words = cluster.start(pods)
+    check_pods(live, agent, pods, words, lambda pod: "kafka")
+    agent.stop()
+
+
+def test_pods_are_forgotten(live):
+    """Their names with their folders, their series a while after their processes."""
+    cluster = Cluster(live)
+    agent = live.agent(f"--kube-logs={cluster.logs}", "--series-ttl=1s")
+    version = next(iter(cluster.roots))
+    pods = [cluster.pod(f"kafka-{number}", "CRI-O", version) for number in range(10)]
+    same("requests", sum(counted(cluster.start(pods)).values()), 30)
+    same("pods", known(agent, "pods"), 10)
+    lines = until("the lines", lambda: len(x := agent.lines(role="server")) == 30 and x)
+    same("pods in the log", {x["pod"] for x in lines}, {pod["pod"] for pod in pods})
+    for pod in pods:
+        shutil.rmtree(cluster.logs / "pods" / f"{pod['namespace']}_{pod['pod']}_{pod['uid']}")
+    until("names to be forgotten", lambda: known(agent, "pods") == 0)
+    until("series to be forgotten", lambda: agent.counts("server", LABELS) == {})
+    agent.stop()
+
+
+def test_outside_of_kubernetes(live):
+    """A container without a pod goes by its short id, a unit by its name."""
+    cluster = Cluster(live)
+    agent = live.agent(f"--kube-logs={cluster.logs}")
+    root = next(iter(cluster.roots.values()))
+    container = digits(64)
+    for name, path in (("unit", "system.slice/shop.service"), ("container", f"docker/{container}")):
+        folder = root / path
+        folder.mkdir(parents=True)
+        (live.temp / name).touch()
+        server = f"{PYTHON} {HERE}/servers/plain.py --log {live.temp}/{name}"
+        enter = f"echo $$ > {folder}/cgroup.procs"
+        _, port = live.server("sh", "-c", f"{enter} && exec {server}")
+        live.run("curl", "-sS", f"http://127.0.0.1:{port}{live.prefix}/{name}")
+    expected = {("shop", "", "", ""): 1, ("plain", "", "", container[:12]): 1}
+    agent.expect("server", expected, by=LABELS)
+    agent.stop()
+
+
+def test_off(live):
+    cluster = Cluster(live)
+    agent = live.agent("--kube=off", f"--kube-logs={cluster.logs}")
+    version = next(iter(cluster.roots))
+    pods = [cluster.pod("kafka-0", "cri-dockerd", version)]
+    cluster.start(pods)
+    agent.expect("server", {("pods", "", "", pods[0]["id"][:12]): 3}, by=LABELS)
+    agent.stop()

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Names of pods and containers from the kubelet's log folders, which it makes before it starts what
+ * they belong to: `pods/NAMESPACE_POD_UID/CONTAINER/` and
+ * `containers/POD_NAMESPACE_CONTAINER-ID.log`.
+ */
+#ifndef SONDE_KUBE_H
+#define SONDE_KUBE_H
+
+#include <stdint.h>
+
+#include "who/cgroup.h"
+#include "who/proc.h"
+
+#define NAMESPACE_SIZE 64 /* NUL included, as Kubernetes bounds them */
+#define POD_SIZE       254
+#define CONTAINER_SIZE 64
+
+struct kube;
+struct table;
+
+struct place {
+	char namespace[NAMESPACE_SIZE];
+	char pod[POD_SIZE];
+	char container[CONTAINER_SIZE];
+	struct str workload; /* a view of pod */
+	bool awaited;	     /* a name is missing that is about to come */
+};
+
+/* logs: the folder of both, NULL for none; node: the node's name, NULL if not known. Borrowed. */
+struct kube *kube_new(const char *logs, const char *node); /* NULL: no memory */
+void kube_free(struct kube *k);
+
+/* Reads what is new. A number that changes with the names that are known. */
+uint64_t kube_news(struct kube *k);
+/* By what was known at the last kube_news(). */
+void kube_place(struct kube *k, const struct proc *p, const struct cgroup *c, struct place *place);
+void kube_refresh(struct kube *k); /* to be called about once a second */
+
+const struct table *kube_pods(const struct kube *k);
+const struct table *kube_containers(const struct kube *k);
+
+#endif
