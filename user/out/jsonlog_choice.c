@@ -2,9 +2,9 @@
 /*
  * Which lines are written.
  *
- * The sample is drawn by the trace id, so that every agent on a trace's way keeps all of its lines
- * or none, and one that keeps more keeps those too. What matters (errors, aborted, slow) is kept
- * whatever the share.
+ * The sample is drawn by a hash of the trace id that has no seed, so that every agent on a trace's
+ * way keeps all of its lines or none, and one that keeps more keeps those too. What matters
+ * (errors, aborted, slow) is kept whatever the share.
  *
  * The rate is a bucket: time is the credit, a line costs what it says, and what was not spent is
  * kept for so long only. The last second of it is for what matters: when there are too many lines,
@@ -31,25 +31,13 @@ void choice_init(struct choice *c, const struct jsonlog_options *options)
 	c->credit = 2 * reserve_of(c);
 }
 
-/* FNV-1a, then a mix of its high bits. */
-static uint64_t hash_of(struct str id)
-{
-	uint64_t hash = 0xcbf29ce484222325ULL;
-
-	for (size_t i = 0; i < id.n; i++)
-		hash = (hash ^ (unsigned char)id.p[i]) * 0x100000001b3ULL;
-	return hash;
-}
-
 /* Without a trace by the request's id, which both of its ends may have; else by the transaction. */
 static uint32_t sample_of(const struct request *r)
 {
 	struct str id = r->length.trace_id ? request_str(r, trace_id) : request_str(r, request_id);
-	uint64_t hash = hash_of(id);
+	uint64_t transaction[] = {r->conn, r->txn};
+	uint64_t hash = id.n ? str_hash(id) : bytes_hash(transaction, sizeof(transaction));
 
-	if (!id.n)
-		hash ^= r->conn * 31 + r->txn;
-	hash = (hash ^ hash >> 32) * 0x9E3779B97F4A7C15ULL;
 	return (uint32_t)((hash >> 32) * JSONLOG_SAMPLE_ALL >> 32);
 }
 
@@ -80,7 +68,8 @@ static bool spend(struct choice *c, uint64_t time, bool matters)
 
 bool choice_wants(const struct choice *c, const struct request *r)
 {
-	return c->sample >= JSONLOG_SAMPLE_ALL || matters(c, r) || sample_of(r) < c->sample;
+	return c->sample >= JSONLOG_SAMPLE_ALL || matters(c, r) ||
+	       (c->sample && sample_of(r) < c->sample);
 }
 
 bool choice_takes(struct choice *c, const struct request *r)
