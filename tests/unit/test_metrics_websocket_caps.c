@@ -70,24 +70,26 @@ static void test_forgotten(void **state)
 	metrics_free(m);
 }
 
-/* Opened where all go that find no place, closed in a place made since. */
-static void test_gauge_finds_its_place(void **state)
+struct numbered {
+	char name[16];
+	struct owner owner;
+};
+
+static void number_one(struct numbered *n, uint32_t id)
+{
+	*n = (struct numbered){.owner = {.id = id}};
+	snprintf(n->name, sizeof(n->name), "s%u", id);
+	n->owner.service = str_of(n->name);
+}
+
+/* Opens one where there is no place for it, one in the place that is made then, and closes both. */
+static void come_late(struct metrics *m, const char *elsewhere)
 {
 	const struct owner late = {.id = 5000, .service = STR("late")};
-	struct metrics *m = new_metrics(100, 10);
 	unsigned series;
 
-	(void)state;
-	for (uint32_t id = 1; id <= 1024; id++) {
-		char name[16];
-		struct owner owner = {.id = id};
-
-		snprintf(name, sizeof(name), "s%u", id);
-		owner.service = str_of(name);
-		metrics_active(m, &owner, 1);
-	}
 	open_one(m, &late, ROLE_CLIENT);
-	assert_line(m, "websocket_connections{service=\"other\",role=\"client\"} 1");
+	assert_line(m, elsewhere);
 	metrics_forget(m, 1);
 	open_one(m, &late, ROLE_CLIENT);
 	assert_line(m, "websocket_connections{service=\"late\",role=\"client\"} 1");
@@ -95,34 +97,35 @@ static void test_gauge_finds_its_place(void **state)
 	close_one(m, &late, ROLE_CLIENT, 1000);
 	assert_int_equal(sum_of(m, "websocket_connections{", &series), 0);
 	assert_absent(m, "} -");
+}
+
+/* Opened where all go that find no place, closed in a place made since. */
+static void test_gauge_finds_its_place(void **state)
+{
+	struct metrics *m = new_metrics(100, 10);
+	struct numbered n;
+
+	(void)state;
+	for (uint32_t id = 1; id <= 1024; id++) {
+		number_one(&n, id);
+		metrics_active(m, &n.owner, 1);
+	}
+	come_late(m, "websocket_connections{service=\"other\",role=\"client\"} 1");
 	metrics_free(m);
 }
 
 /* The same where all series are in use, so that not even a role is told apart. */
 static void test_gauge_finds_the_last_place(void **state)
 {
-	const struct owner late = {.id = 5000, .service = STR("late")};
 	struct metrics *m = new_metrics(2000, 200);
-	unsigned series;
+	struct numbered n;
 
 	(void)state;
 	for (uint32_t id = 1; id <= 60; id++) {
-		char name[16];
-		struct owner owner = {.id = id};
-
-		snprintf(name, sizeof(name), "s%u", id);
-		owner.service = str_of(name);
-		count_routes(m, &owner, 200);
+		number_one(&n, id);
+		count_routes(m, &n.owner, 200);
 	}
-	open_one(m, &late, ROLE_CLIENT);
-	assert_line(m, "websocket_connections{service=\"other\"} 1");
-	metrics_forget(m, 1);
-	open_one(m, &late, ROLE_CLIENT);
-	assert_line(m, "websocket_connections{service=\"late\",role=\"client\"} 1");
-	close_one(m, &late, ROLE_CLIENT, 1000);
-	close_one(m, &late, ROLE_CLIENT, 1000);
-	assert_int_equal(sum_of(m, "websocket_connections{", &series), 0);
-	assert_absent(m, "} -");
+	come_late(m, "websocket_connections{service=\"other\"} 1");
 	metrics_free(m);
 }
 
