@@ -15,7 +15,8 @@ PACKAGES_BUILD := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev z
 PACKAGES_CHECK := $(PACKAGES_BUILD) libcmocka-dev clang-format clang-tidy cppcheck shellcheck curl wrk \
 		  nginx-light nodejs node-ws prometheus chromium python3 python3-fastapi python3-uvicorn \
 		  python3-websockets python3-wsproto python3-httpx gunicorn apache2-bin util-linux \
-		  libclang-rt-dev iproute2 nftables jq prometheus-alertmanager python3-yaml yamllint
+		  libclang-rt-dev iproute2 nftables jq prometheus-alertmanager python3-yaml yamllint \
+		  buildah runc systemd dpkg-dev lintian
 
 CC       := gcc
 CLANG    := clang

@@ -37,7 +37,7 @@ tidy() {
 		-D_GNU_SOURCE -DSONDE_VERSION='""' -Iuser -Ibpf \
 		-D'LIBBPF_OPTS(TYPE,NAME,...)=struct TYPE NAME = {__VA_ARGS__}' \
 		-D'bpf_object__for_each_program(P,O)=while((P=bpf_object__next_program(O,0)))' $sources $tests
-	check shellcheck shellcheck $(git ls-files -co --exclude-standard '*.sh' .ci/run tests/unit/run tests/fuzz/run)
+	check shellcheck shellcheck $(git ls-files -co --exclude-standard '*.sh' .ci/run tests/unit/run tests/fuzz/run deploy/debian/build 'deploy/debian/p*')
 	check arrows tests/arrows.sh
 }
 

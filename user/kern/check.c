@@ -122,8 +122,8 @@ int kern_check(const struct kern_options *o)
 	libbpf_set_print(kern_print);
 	uname(&kernel);
 	finding(true, "kernel", kernel.release);
-	finding(!geteuid(), "root",
-		geteuid() ? "not root: run as root or in a privileged pod" : "yes");
+	finding(true, "root",
+		geteuid() ? "no: then CAP_BPF and CAP_PERFMON must be ambient" : "yes");
 	check_file("types", o->btf ? o->btf : "/sys/kernel/btf/vmlinux",
 		   "boot a kernel built with CONFIG_DEBUG_INFO_BTF, or give --btf=FILE");
 	check_lockdown();

@@ -76,7 +76,7 @@ void kern_explain(int err, const char *btf, char *why, size_t why_size)
 	else if (err == -EPERM) /* EACCES is the verifier's word */
 		snprintf(why, why_size,
 			 "the kernel refused to load programs (%s): give the container "
-			 "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, or privileged: true",
+			 "CAP_BPF and CAP_PERFMON, or privileged: true",
 			 strerror(-err));
 	else if (err == -ESRCH || err == -ENOENT || !has_tracepoint("sock_send_length"))
 		snprintf(why, why_size,
