@@ -91,12 +91,18 @@ def make_namespace(live, name):
     return name
 
 
+def make_router(live, name):
+    """Without translation of addresses; Node() adds a node to it."""
+    router = make_namespace(live, name)
+    forward = "echo 1 > /proc/sys/net/ipv4/ip_forward"
+    run("ip", "netns", "exec", router, "sh", "-c", forward)
+    return router
+
+
 def make_nodes(live, *names):
     """Nodes by these names, and the router between them."""
     need("ip", "nft")
-    router = make_namespace(live, f"{live.word}-router")
-    forward = "echo 1 > /proc/sys/net/ipv4/ip_forward"
-    run("ip", "netns", "exec", router, "sh", "-c", forward)
+    router = make_router(live, f"{live.word}-router")
     load = ["ip", "netns", "exec", router, "nft", "-f", "-"]
     result = subprocess.run(load, input=TABLE, capture_output=True, text=True)
     if result.returncode:

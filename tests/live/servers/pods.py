@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pods that come and go: folders as the kubelet makes them, processes in cgroups as engines do.
 
-Reads a JSON list of pods from stdin (Cluster.pod in test_pods.py makes them) and starts them one
+Reads a JSON list of pods from stdin (Cluster.pod in kubelet.py makes them) and starts them one
 after the other. A pod's last container serves at once: a forked process enters the cgroup, mounts
 what the kubelet mounts, listens and answers `requests` requests, without a link to say its name; a
 pod with `late` has no such mount, and its last answer waits that many seconds and for the link.
@@ -18,6 +18,10 @@ import pathlib
 import socket
 import sys
 import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from kubelet import make_pod_folders
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 STAY = 0.5  # seconds
@@ -86,13 +90,6 @@ def fork_server(pod):
     return port
 
 
-def make_folders(pod):
-    folder = pathlib.Path(pod["logs"]) / "pods" / f"{pod['namespace']}_{pod['pod']}_{pod['uid']}"
-    for container in pod["containers"]:
-        (folder / container).mkdir(parents=True)
-    pathlib.Path(pod["cgroup"]).mkdir(parents=True)
-
-
 def ask(pod, port, last):
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(f"GET {pod['path']} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
@@ -103,7 +100,7 @@ def ask(pod, port, last):
 
 
 def run(pod):
-    make_folders(pod)
+    make_pod_folders(pod)
     port = fork_server(pod)
     for left in reversed(range(pod["requests"])):
         ask(pod, port, not left)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the kubelet and the engines leave of a pod: cgroups of v1 and v2, folders under /var/log.
+
+The cgroups are real ones, in a part of each hierarchy that is the test's; the folders are its own.
+"""
+
+import json
+import pathlib
+import random
+import uuid
+
+from sonde_test import HERE, PYTHON, Skip
+
+RANDOM = "bcdfghjklmnpqrstvwxz2456789"
+
+# How engines and drivers spell it; {uid} with dashes, {slice} with underscores.
+SPELLINGS = {
+    "containerd, systemd": "kubepods.slice/kubepods-burstable.slice/"
+    "kubepods-burstable-pod{slice}.slice/cri-containerd-{id}.scope",
+    "containerd, cgroupfs": "kubepods/besteffort/pod{uid}/{id}",
+    "containerd, colons": "system.slice/containerd.service/"
+    "kubepods-besteffort-pod{slice}.slice:cri-containerd:{id}",
+    "CRI-O": "kubepods.slice/kubepods-pod{slice}.slice/crio-{id}.scope/container",
+    "cri-dockerd": "kubepods/pod{uid}/{id}",
+    "kind": "docker/{node}/kubelet.slice/kubelet-kubepods.slice/"
+    "kubelet-kubepods-pod{slice}.slice/cri-containerd-{id}.scope",
+}
+
+
+def letters(count):
+    return "".join(random.choices(RANDOM, k=count))
+
+
+def digits(count):
+    return "".join(random.choices("0123456789abcdef", k=count))
+
+
+def hierarchies():
+    """Where cgroups can be made: {"v1": folder, "v2": folder}."""
+    found = {}
+    for line in pathlib.Path("/proc/mounts").read_text().splitlines():
+        _, folder, kind, options, *_ = line.split()
+        if kind == "cgroup2":
+            found["v2"] = pathlib.Path(folder)
+        elif kind == "cgroup" and "name=systemd" in options.split(","):
+            found["v1"] = pathlib.Path(folder)
+    return found
+
+
+def remove_cgroups(root):
+    """Those of ended processes, from the bottom."""
+    for folder in sorted((f for f in root.rglob("*") if f.is_dir()), reverse=True):
+        folder.rmdir()
+    root.rmdir()
+
+
+def make_pod_folders(pod):
+    """The kubelet's, then the engine's."""
+    folder = pathlib.Path(pod["logs"]) / "pods" / f"{pod['namespace']}_{pod['pod']}_{pod['uid']}"
+    for container in pod["containers"]:
+        (folder / container).mkdir(parents=True)
+    pathlib.Path(pod["cgroup"]).mkdir(parents=True)
+
+
+class Cluster:
+    """The kubelet's folders, and a part of each cgroup hierarchy that goes with the test."""
+
+    def __init__(self, live, folders=True):
+        self.live = live
+        self.logs = live.temp / "log"
+        if folders:
+            self.make_folders()
+        self.roots = {}
+        for version, folder in hierarchies().items():
+            root = folder / f"live-{live.word}"
+            try:
+                root.mkdir()
+            except OSError:
+                continue
+            live.at_end(remove_cgroups, root)
+            self.roots[version] = root
+        if not self.roots:
+            raise Skip("no cgroup hierarchy in which cgroups can be made")
+
+    def make_folders(self):
+        (self.logs / "pods").mkdir(parents=True)
+        (self.logs / "containers").mkdir()
+
+    def pod(self, name, spelling, version, containers=("daprd", "app"), namespace=None, **more):
+        uid = str(uuid.uuid4())
+        words = {"uid": uid, "slice": uid.replace("-", "_"), "id": digits(64), "node": digits(64)}
+        return {
+            "cgroup": str(self.roots[version] / SPELLINGS[spelling].format(**words)),
+            "logs": str(self.logs),
+            "path": f"{self.live.prefix}/{name}",
+            "namespace": namespace or self.live.word,
+            "pod": name,
+            "uid": uid,
+            "id": words["id"],
+            "kubelet": str(self.live.temp / "kubelet"),
+            "containers": containers,
+            "requests": 3,
+            "late": 0,
+            **more,
+        }
+
+    def start(self, pods):
+        return self.live.run(PYTHON, HERE / "servers/pods.py", data=json.dumps(pods)).split("\n")
