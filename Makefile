@@ -20,7 +20,7 @@ PACKAGES_CHECK := $(PACKAGES_BUILD) libcmocka-dev clang-format clang-tidy cppche
 
 CC       := gcc
 CLANG    := clang
-CFLAGS   ?= -O2 -g
+CFLAGS   ?= -O2 -g -flto=auto
 WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes
 INCLUDES := -Iuser -Ibpf -isystem $(OUT)
 CPPFLAGS += -D_GNU_SOURCE $(INCLUDES)

@@ -138,9 +138,7 @@ static int64_t parse(const struct replay *r, struct str bytes, bool cut, struct 
 {
 	int64_t n;
 
-	memset(msg, 0xa5, sizeof(*msg));
-	msg->cut = cut;
-	msg->request_op = r->request_op;
+	*msg = (struct msg){.cut = cut, .request_op = r->request_op};
 	n = proto_http1.parse(r->kind, bytes, msg);
 	if (n > 0)
 		assert_fields(msg,

@@ -40,6 +40,14 @@ size_t str_utf8_part(struct str s);
 /* At most `most` bytes of s; a cut inside a character moves before it. */
 struct str str_most(struct str s, size_t most);
 
+/* Of one number. */
+static inline uint32_t number_hash(uint64_t number)
+{
+	unsigned __int128 product = (unsigned __int128)number * 0x9E3779B97F4A7C15ULL;
+
+	return (uint32_t)((uint64_t)product ^ (uint64_t)(product >> 64));
+}
+
 uint64_t str_hash(struct str s);
 uint64_t bytes_hash(const void *bytes, size_t n);
 

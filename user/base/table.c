@@ -79,9 +79,39 @@ void table_free(struct table *t)
 	free(t);
 }
 
+/* Most keys are a number, which needs less. */
 static uint32_t key_hash(const struct table *t, const void *key)
 {
-	return (uint32_t)bytes_hash(key, t->options.key_size);
+	uint64_t number;
+	uint32_t half;
+
+	switch (t->options.key_size) {
+	case sizeof(number):
+		memcpy(&number, key, sizeof(number));
+		return number_hash(number);
+	case sizeof(half):
+		memcpy(&half, key, sizeof(half));
+		return number_hash(half);
+	default:
+		return (uint32_t)bytes_hash(key, t->options.key_size);
+	}
+}
+
+/* As a rule keys are a few words, for which a call of memcmp() costs more than the words. */
+static bool key_is(const struct table *t, const struct node *node, const char *key)
+{
+	const char *own = node->entry;
+	uint32_t left = t->options.key_size;
+
+	for (; left >= sizeof(uint64_t); left -= sizeof(uint64_t)) {
+		if (memcmp(own, key, sizeof(uint64_t)) != 0)
+			return false;
+		own += sizeof(uint64_t);
+		key += sizeof(uint64_t);
+	}
+	if (left == sizeof(uint32_t))
+		return memcmp(own, key, sizeof(uint32_t)) == 0;
+	return left == 0 || memcmp(own, key, left) == 0;
 }
 
 void *table_find(struct table *t, const void *key)
@@ -91,7 +121,7 @@ void *table_find(struct table *t, const void *key)
 	for (uint32_t slot = hash & t->mask; t->index[slot]; slot = (slot + 1) & t->mask) {
 		struct node *node = node_at(t, t->index[slot]);
 
-		if (node->hash == hash && memcmp(node->entry, key, t->options.key_size) == 0)
+		if (node->hash == hash && key_is(t, node, key))
 			return node->entry;
 	}
 	return NULL;

@@ -58,6 +58,13 @@ static void expect_body(struct conn *c, const struct msg *msg, uint32_t end)
 	c->body_expects = msg->expects;
 }
 
+/* Does another message begin right behind msg? */
+static bool goes_on(const struct proto *proto, const struct msg *msg, enum msg_kind kind,
+		    struct str bytes)
+{
+	return bytes.n && msg->end == MSG_END_HERE && proto->guess(bytes, kind);
+}
+
 /*
  * One or more requests from the first byte of x on; those behind the first were pipelined. Returns
  * the bytes of a head that goes on, whose exchange *x then is; absent if there are none.
@@ -90,7 +97,7 @@ static struct str requests(struct flow *f, struct conn *c, const struct event_da
 		if (n < 0)
 			return (struct str){0};
 		bytes = str_from(bytes, (size_t)n);
-		if (!e || msg.end != MSG_END_HERE || !proto->guess(bytes, MSG_REQUEST))
+		if (!e || !goes_on(proto, &msg, MSG_REQUEST, bytes))
 			return (struct str){0};
 		*x = match_request(f, c, e, seq);
 		if (!*x)
@@ -198,7 +205,7 @@ static struct str responses(struct flow *f, struct conn *c, struct answer *a, st
 			n = (int64_t)bytes.n;
 		}
 		bytes = str_from(bytes, (size_t)n);
-		if (msg.end != MSG_END_HERE || !proto->guess(bytes, MSG_RESPONSE))
+		if (!goes_on(proto, &msg, MSG_RESPONSE, bytes))
 			bytes = (struct str){0};
 		if (bytes.n) /* another one follows: this one is just what was consumed */
 			a->moved = (uint64_t)n;

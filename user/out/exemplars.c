@@ -87,10 +87,10 @@ void exemplar_offer(struct metrics *m, struct series *s, unsigned bucket, const 
 
 	if (!r->length.trace_id)
 		return;
+	if (!from_header && !(m->options.is_kept && m->options.is_kept(m->options.ctx, r)))
+		return;
 	e = table_find(m->exemplars, &key);
 	if (e && !is_renewed(e, from_header, ended(r)))
-		return;
-	if (!from_header && !(m->options.is_kept && m->options.is_kept(m->options.ctx, r)))
 		return;
 	if (e)
 		table_touch(m->exemplars, e);

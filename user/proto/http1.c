@@ -150,7 +150,7 @@ static int64_t http1_parse(enum msg_kind kind, struct str bytes, struct msg *msg
 	struct http1_head h = {.rest = bytes};
 	int whole;
 
-	*msg = (struct msg){.cut = msg->cut, .request_op = msg->request_op, .kind = kind};
+	msg->kind = kind;
 	whole = start_line(kind, &h, msg);
 	if (whole < 0 || (whole && http1_fields(kind, &h, msg) < 0) || (msg->cut && bytes.n == 0))
 		return HTTP1_NOT_OURS;

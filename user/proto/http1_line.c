@@ -51,14 +51,15 @@ static bool is_version(struct str s)
 
 bool http1_line_next(struct str *rest, struct str *line)
 {
-	struct str after = *rest;
+	const char *p = rest->p, *end = rest->n ? memchr(p, '\n', rest->n) : NULL;
+	size_t n = end ? (size_t)(end - p) : rest->n;
 
-	*line = str_cut(&after, '\n');
-	if (line->n && line->p[line->n - 1] == '\r')
-		line->n--;
-	if (!after.p)
+	line->p = p;
+	line->n = n - (n && p[n - 1] == '\r');
+	if (!end)
 		return false;
-	*rest = after;
+	rest->p = end + 1;
+	rest->n -= n + 1;
 	return true;
 }
 

@@ -51,7 +51,7 @@ struct msg {
 	/* in: */
 	bool cut; /* no further bytes of this head will come: make do with what is there */
 	struct str request_op; /* parsing a response: the operation it answers, if known */
-	/* out: */
+	/* out, and zero before: */
 	enum msg_kind kind;
 	uint64_t key;	   /* 0: answers come in order */
 	struct str op;	   /* method */

@@ -181,24 +181,36 @@ static void processes_make_room(struct who *w)
 		exited_remove_first(w);
 }
 
-static struct process *process_of(struct who *w, uint32_t pid)
+static struct process *process_find(struct who *w, uint32_t pid)
 {
 	struct process *p = table_find(w->processes, &pid);
 
-	if (p) {
+	if (p)
 		table_touch(w->processes, p);
-		return p;
-	}
+	return p;
+}
+
+static struct process *process_add(struct who *w, uint32_t pid)
+{
 	processes_make_room(w);
 	return table_add(w->processes, &pid);
+}
+
+static struct process *process_of(struct who *w, uint32_t pid)
+{
+	struct process *p = process_find(w, pid);
+
+	return p ? p : process_add(w, pid);
 }
 
 /* NULL: nothing was ever heard of it, and it is gone. It takes no place from those that live. */
 static struct process *process_known(struct who *w, uint32_t pid)
 {
-	if (!table_find(w->processes, &pid) && process_vanished(w, &(struct process){.pid = pid}))
-		return NULL;
-	return process_of(w, pid);
+	struct process *p = process_find(w, pid);
+
+	if (p)
+		return p;
+	return process_vanished(w, &(struct process){.pid = pid}) ? NULL : process_add(w, pid);
 }
 
 static void process_forget(struct process *p)
