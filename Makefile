@@ -17,6 +17,8 @@ PACKAGES_CHECK := $(PACKAGES_BUILD) libcmocka-dev clang-format clang-tidy cppche
 		  python3-websockets python3-wsproto python3-httpx gunicorn apache2-bin util-linux \
 		  libclang-rt-dev iproute2 nftables jq prometheus-alertmanager python3-yaml yamllint \
 		  buildah runc systemd dpkg-dev lintian
+PACKAGES_DEMO  := $(PACKAGES_BUILD) iproute2 openssl prometheus prometheus-alertmanager python3 \
+		  python3-fastapi python3-uvicorn python3-websockets python3-httpx python3-yaml
 
 CC       := gcc
 CLANG    := clang
@@ -52,10 +54,11 @@ endif
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: always help run build install packages-build packages-check check lint unit live deploy bench soak fuzz vmlinux clean
+.PHONY: always help run demo build install packages-build packages-check packages-demo check lint unit live deploy bench soak fuzz vmlinux clean
 
 help:
 	@echo 'make run      install what is missing, build, run the agent on this machine (asks for root)'
+	@echo 'make demo     install what is missing, build, run five services under load with Prometheus and alerts'
 	@echo 'make check    install what is missing, build, run all tests'
 	@echo 'make build    only build: $(OUT)/sonde'
 	@echo 'make install  into $$DESTDIR$$PREFIX (now $(DESTDIR)$(PREFIX))'
@@ -72,14 +75,18 @@ run: packages-build
 	@$(MAKE) --no-print-directory -j$(JOBS) build >&2
 	@exec $(SUDO) $(OUT)/sonde $(ARGS)
 
+demo: packages-demo
+	@$(MAKE) --no-print-directory -j$(JOBS) build >&2
+	@exec $(SUDO) deploy/demo/run $(ARGS)
+
 build: $(OUT)/sonde
 
 check: packages-check
 	@$(MAKE) --no-print-directory -j$(JOBS) build $(UNIT) $(TOOLS)
 	@$(MAKE) --no-print-directory -k lint unit live deploy
 
-packages-build packages-check: packages-%:
-	@tests/packages.sh $(if $(filter build,$*),$(PACKAGES_BUILD),$(PACKAGES_CHECK))
+packages-build packages-check packages-demo: packages-%:
+	@tests/packages.sh $(PACKAGES_$(shell echo $* | tr a-z A-Z))
 
 $(OUT)/sonde: $(OBJ)
 	$(call say,LINK,$@)

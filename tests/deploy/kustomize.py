@@ -7,6 +7,7 @@ refuse anything else.
 """
 
 import copy
+import json
 import shutil
 import subprocess
 
@@ -110,13 +111,18 @@ def by_rules(folder, found=None):
     return found
 
 
+def sorted_text(value):
+    return json.dumps(value, sort_keys=True)
+
+
 def in_order(value):
     """For comparing: the named lists sorted by their names."""
     if isinstance(value, dict):
         return {name: in_order(below) for name, below in value.items()}
     if isinstance(value, list):
         entries = [in_order(entry) for entry in value]
-        return sorted(entries, key=str) if entries and isinstance(entries[0], dict) else entries
+        named = entries and isinstance(entries[0], dict)
+        return sorted(entries, key=sorted_text) if named else entries
     return value
 
 

@@ -1,16 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Judges Kubernetes objects by kubernetes.schema.yml: what stands in no row of it is refused."""
+"""Judges documents by the forms in *.schema.yml: what stands in no row of them is refused.
+
+A form is a mapping of the keys that are known (`!`: it must be there; "*": any), a list with the
+form of its entries, a type, or the words that are allowed.
+"""
 
 import pathlib
 import re
 
 import deploy
 
-SCHEMA = deploy.load(pathlib.Path(__file__).with_name("kubernetes.schema.yml"))
+from sonde_test import check
+
+HERE = pathlib.Path(__file__).parent
+KINDS = deploy.load(HERE / "kubernetes.schema.yml")["kinds"]
+CONFIGURATIONS = deploy.load(HERE / "configurations.schema.yml")
 TYPES = {
     "string": lambda v: isinstance(v, str),
     "bool": lambda v: isinstance(v, bool),
     "int": lambda v: isinstance(v, int) and not isinstance(v, bool),
+    "list": lambda v: isinstance(v, list),
     "name": lambda v: matches(v, r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"),
     "label": lambda v: matches(v, r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?"),
     "path": lambda v: matches(v, r"/\S*"),
@@ -27,12 +36,17 @@ def matches(value, pattern):
 
 
 def faults(document):
-    """What is wrong with one object, a text each."""
+    """What is wrong with one object of Kubernetes, a text each."""
     kind = f"{document.get('apiVersion')} {document.get('kind')}"
-    if kind not in SCHEMA["kinds"]:
+    if kind not in KINDS:
         return [f"{kind}: not a kind that is known"]
     rest = {key: value for key, value in document.items() if key not in ("apiVersion", "kind")}
-    return list(differences(rest, SCHEMA["kinds"][kind], document["kind"]))
+    return list(differences(rest, KINDS[kind], document["kind"]))
+
+
+def check_configuration(name, document):
+    found = list(differences(document, CONFIGURATIONS[name], name))
+    check(not found, "; ".join(found))
 
 
 def differences(value, form, where):

@@ -8,6 +8,7 @@ import deploy
 import kustomize
 import schema
 
+from deploy import accepts
 from sonde_test import SONDE, check, same
 
 HERE = deploy.DEPLOY / "kubernetes"
@@ -158,6 +159,38 @@ def test_resources_are_in_order(live):
 def test_minikube_has_no_operator(live):
     kinds = {kind for kind, _ in rendered("overlays/minikube")}
     check("PodMonitor" not in kinds and "DaemonSet" in kinds, f"kinds: {kinds}")
+
+
+def test_operator(live):
+    """A ServiceMonitor in the place of the PodMonitor, and every rule file as a PrometheusRule."""
+    accepts(deploy.DEPLOY / "prometheus/operator.sh", live.temp / "rules")
+    parts = (HERE / "base", HERE / "components/servicemonitor")
+    up, monitor = (os.path.relpath(part, live.temp) for part in parts)
+    plan = f"resources: [{up}]\ncomponents: [{monitor}, rules]\n"
+    head = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
+    (live.temp / "kustomization.yaml").write_text(head + plan)
+    found = kustomize.render(live.temp)
+    same("faults", [fault for one in found.values() for fault in schema.faults(one)], [])
+    made = [one for (kind, _), one in found.items() if kind == "PrometheusRule"]
+    groups = {one["metadata"]["name"]: one["spec"]["groups"] for one in made}
+    shipped = {f"sonde-{p.stem.replace('_', '-')}": deploy.load(p)["groups"] for p in deploy.RULES}
+    same("rules", groups, shipped)
+    check(("PodMonitor", "sonde") not in found, "both monitors")
+    check_monitor(found, rendered("base")["PodMonitor", "sonde"])
+
+
+def check_monitor(found, other):
+    """The ServiceMonitor finds the Service, and does what the PodMonitor does."""
+    service, spec = found["Service", "sonde"], found["ServiceMonitor", "sonde"]["spec"]
+    wanted = spec["selector"]["matchLabels"]
+    check(wanted.items() <= service["metadata"]["labels"].items(), f"{wanted} of {service}")
+    endpoint, = spec["endpoints"]
+    podmetrics, = other["spec"]["podMetricsEndpoints"]
+    same("port", endpoint["port"], service["spec"]["ports"][0]["name"])
+    differ = {key for key in endpoint if endpoint[key] != podmetrics.get(key)}
+    same("differ", differ, {"relabelings"})
+    dropped = [rule["regex"] for rule in endpoint["relabelings"] if rule.get("action")]
+    same("dropped", dropped, [podmetrics["relabelings"][-1]["regex"] + "|service"])
 
 
 def test_readme_overlay(live):

@@ -6,75 +6,8 @@ stand here are taken, and what has to fit together is compared.
 import yaml
 
 from deploy import DEPLOY, Strict, accepts, load
-from shape import ANY, check_shape
+from schema import check_configuration, faults
 from sonde_test import check, same
-
-LABELS = {ANY: str}
-META = {"name": str, "labels": LABELS, "namespace": str}
-QUANTITIES = {"cpu": str, "memory": str, "storage": str}
-CONTAINER = {
-    "name": str,
-    "image": str,
-    "args": [str],
-    "env": [{"name": str, "value": str, "valueFrom": {"fieldRef": {"fieldPath": str}}}],
-    "ports": [{"name": str, "containerPort": int}],
-    "readinessProbe": {"httpGet": {"path": str, "port": str}},
-    "resources": {"requests": QUANTITIES, "limits": QUANTITIES},
-    "securityContext": {
-        "runAsUser": int,
-        "readOnlyRootFilesystem": bool,
-        "allowPrivilegeEscalation": bool,
-        "capabilities": {"drop": [str], "add": [str]},
-    },
-    "volumeMounts": [{"name": str, "mountPath": str, "readOnly": bool}],
-}
-POD = {
-    "serviceAccountName": str,
-    "tolerations": [{"operator": str}],
-    "nodeSelector": LABELS,
-    "securityContext": {"runAsUser": int, "runAsNonRoot": bool, "fsGroup": int},
-    "containers": [CONTAINER],
-    "volumes": [
-        {
-            "name": str,
-            "configMap": {"name": str},
-            "hostPath": {"path": str, "type": str},
-            "emptyDir": {},
-        }
-    ],
-}
-WORKLOAD = {
-    "replicas": int,
-    "serviceName": str,
-    "selector": {"matchLabels": LABELS},
-    "template": {"metadata": {"labels": LABELS}, "spec": POD},
-    "volumeClaimTemplates": [
-        {"metadata": META, "spec": {"accessModes": [str], "resources": {"requests": QUANTITIES}}}
-    ],
-}
-REFERENCE = {"apiGroup": str, "kind": str, "name": str, "namespace": str}
-PORT = {"name": str, "port": int, "targetPort": str}
-KINDS = {  # kind: (version, what stands beside version, kind and metadata)
-    "ServiceAccount": ("v1", {}),
-    "Service": ("v1", {"spec": {"selector": LABELS, "ports": [PORT]}}),
-    "DaemonSet": ("apps/v1", {"spec": WORKLOAD}),
-    "StatefulSet": ("apps/v1", {"spec": WORKLOAD}),
-    "ClusterRole": (
-        "rbac.authorization.k8s.io/v1",
-        {"rules": [{"apiGroups": [str], "resources": [str], "verbs": [str]}]},
-    ),
-    "ClusterRoleBinding": (
-        "rbac.authorization.k8s.io/v1",
-        {"roleRef": REFERENCE, "subjects": [REFERENCE]},
-    ),
-}
-KUSTOMIZATION = {
-    "apiVersion": str,
-    "kind": str,
-    "namespace": str,
-    "resources": [str],
-    "configMapGenerator": [{"name": str, "files": [str]}],
-}
 
 
 class Folder:
@@ -83,16 +16,13 @@ class Folder:
     def __init__(self, name):
         self.path = DEPLOY / name
         self.kustomization = load(self.path / "kustomization.yaml")
-        check_shape(name, self.kustomization, KUSTOMIZATION)
+        check_configuration("kustomization", self.kustomization)
         texts = [(self.path / one).read_text() for one in self.kustomization["resources"]]
         objects = [one for text in texts for one in yaml.load_all(text, Loader=Strict)]
         self.objects = {one["kind"]: one for one in objects}
         same(f"{name}: kinds", len(self.objects), len(objects))
-        for kind, one in self.objects.items():
-            version, more = KINDS[kind]
-            same(f"{name}: {kind}", one["apiVersion"], version)
-            shape = {"apiVersion": str, "kind": str, "metadata": META, **more}
-            check_shape(f"{name}: {kind}", one, shape)
+        wrong = [fault for one in objects for fault in faults(one)]
+        same(name, wrong, [])
         generator, = self.kustomization["configMapGenerator"]
         self.config_map, self.files = generator["name"], generator["files"]
 

@@ -15,26 +15,12 @@ from deploy import DEPLOY, accepts, load, need_agent
 from logql import Reader
 from pipeline import Entry, Pipeline, nanoseconds
 from prometheus import Prometheus
-from shape import check_shape
+from schema import CONFIGURATIONS, check_configuration
 from sonde_test import HERE, PYTHON, Failure, check, need, same, until
 from websocket_peers import python_peer, url_of
 
 PROMTAIL = DEPLOY / "promtail/promtail.yaml"
-WORDS = ("target_label", "regex", "separator", "replacement")
-RULE = {"source_labels": [str], **dict.fromkeys(WORDS, str)}
-CONFIG = {
-    "server": {"http_listen_port": int, "grpc_listen_port": int},
-    "clients": [{"url": str}],
-    "positions": {"filename": str},
-    "scrape_configs": [
-        {
-            "job_name": str,
-            "kubernetes_sd_configs": [{"role": str}],
-            "pipeline_stages": list,
-            "relabel_configs": [RULE],
-        }
-    ],
-}
+RULE = CONFIGURATIONS["promtail"]["scrape_configs!"][0]["relabel_configs"][0]
 # Alloy's components that are used: their own arguments, and those of blocks in them. Those of
 # stages are compared with Promtail's.
 COMPONENTS = {
@@ -54,7 +40,7 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 def scrape():
     config = load(PROMTAIL)
-    check_shape("promtail", config, CONFIG)
+    check_configuration("promtail", config)
     job, = config["scrape_configs"]
     return job
 

@@ -1,70 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loki's configurations. Loki is not in Debian, so no key is taken that does not stand here, as in
-its configuration reference, and what belongs together is compared.
+"""Loki's configurations. Loki is not in Debian, so no key is taken that does not stand in
+configurations.schema.yml, as in its configuration reference, and what belongs together is compared.
 """
 
 import re
 
 from deploy import DEPLOY, load
-from shape import check_shape
+from schema import check_configuration
 from sonde_test import Failure, check, same
 
 LOKI = DEPLOY / "loki"
-KVSTORE = {"ring": {"kvstore": {"store": str}}}
-KEYS = {
-    "auth_enabled": bool,
-    "server": {"http_listen_port": int, "grpc_listen_port": int},
-    "memberlist": {"join_members": list},
-    "common": {
-        "path_prefix": str,
-        "replication_factor": int,
-        "compactor_address": str,
-        "storage": {"filesystem": {"chunks_directory": str, "rules_directory": str}},
-        **KVSTORE,
-    },
-    "schema_config": {"configs": list},
-    "storage_config": {
-        "tsdb_shipper": {
-            "active_index_directory": str,
-            "cache_location": str,
-            "index_gateway_client": {"server_address": str},
-        },
-        "aws": {
-            "endpoint": str,
-            "region": str,
-            "bucketnames": str,
-            "access_key_id": str,
-            "secret_access_key": str,
-            "s3forcepathstyle": bool,
-        },
-        "azure": {
-            "account_name": str,
-            "account_key": str,
-            "container_name": str,
-            "use_managed_identity": bool,
-        },
-        "gcs": {"bucket_name": str},
-    },
-    "ingester": {"chunk_encoding": str, "wal": {"enabled": bool, "dir": str}},
-    "frontend": {"scheduler_address": str},
-    "frontend_worker": {"scheduler_address": str},
-    "compactor": {"working_directory": str, "retention_enabled": bool, "delete_request_store": str},
-    "limits_config": {
-        "retention_period": str,
-        "allow_structured_metadata": bool,
-        "ingestion_rate_mb": int,
-        "ingestion_burst_size_mb": int,
-        "per_stream_rate_limit": str,
-    },
-    "analytics": {"reporting_enabled": bool},
-}
-PERIOD = {
-    "from": str,
-    "store": str,
-    "object_store": str,
-    "schema": str,
-    "index": {"prefix": str, "period": str},
-}
 SECTIONS = {"s3": "aws", "azure": "azure", "gcs": "gcs"}  # by what a schema calls a store
 REFERENCE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
@@ -84,9 +29,7 @@ def loki(name, environment, temp):
     stores = config.get("storage_config", {})
     for section in stores.values():  # left empty is an empty text
         section.update({key: "" for key, value in section.items() if value is None})
-    check_shape(name, config, KEYS)
-    for period in config["schema_config"]["configs"]:
-        check_shape("schema", period, PERIOD)
+    check_configuration("loki", config)
     return config
 
 

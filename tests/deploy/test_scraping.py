@@ -10,6 +10,7 @@ import json
 import threading
 import urllib.request
 
+import schema
 from cluster import PERIODS, pod_of_agent, replaced, start_prometheus
 from deploy import DEPLOY, load, need_agent
 from sonde_test import LIMIT, free_port, need, same, until
@@ -154,7 +155,7 @@ def test_arguments(live):
 def test_service_monitor_finds_what_dapr_makes(live):
     """Port and label are those of the Service that Dapr makes for an app."""
     monitor = load(DEPLOY / "prometheus/dapr-servicemonitor.yaml")
-    same("kind", monitor["kind"], "ServiceMonitor")
+    same("ServiceMonitor", schema.faults(monitor), [])
     same("labels", monitor["spec"]["selector"], {"matchLabels": {"dapr.io/enabled": "true"}})
     endpoint = monitor["spec"]["endpoints"][0]
     wanted = {"port": "dapr-metrics", "interval": "15s", "honorLabels": True}

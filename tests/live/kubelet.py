@@ -12,6 +12,7 @@ import uuid
 from sonde_test import HERE, PYTHON, Skip
 
 RANDOM = "bcdfghjklmnpqrstvwxz2456789"
+HASH = "456789bcdf"  # of a Deployment's ReplicaSet
 
 # How engines and drivers spell it; {uid} with dashes, {slice} with underscores.
 SPELLINGS = {
@@ -27,12 +28,12 @@ SPELLINGS = {
 }
 
 
-def letters(count):
-    return "".join(random.choices(RANDOM, k=count))
+def letters(count, among=RANDOM):
+    return "".join(random.choices(among, k=count))
 
 
 def digits(count):
-    return "".join(random.choices("0123456789abcdef", k=count))
+    return letters(count, "0123456789abcdef")
 
 
 def hierarchies():
@@ -65,14 +66,14 @@ def make_pod_folders(pod):
 class Cluster:
     """The kubelet's folders, and a part of each cgroup hierarchy that goes with the test."""
 
-    def __init__(self, live, folders=True):
+    def __init__(self, live, folders=True, name=None):
         self.live = live
         self.logs = live.temp / "log"
         if folders:
             self.make_folders()
         self.roots = {}
         for version, folder in hierarchies().items():
-            root = folder / f"live-{live.word}"
+            root = folder / (name or f"live-{live.word}")
             try:
                 root.mkdir()
             except OSError:
