@@ -11,7 +11,7 @@ SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 # Debian packages; on another distribution `make` names them and stops.
 PACKAGES_BUILD := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev \
-		  libjansson-dev libmicrohttpd-dev nettle-dev
+		  libjansson-dev libmicrohttpd-dev nettle-dev libcurl4-openssl-dev
 PACKAGES_CHECK := $(PACKAGES_BUILD) libcmocka-dev clang-format clang-tidy cppcheck shellcheck curl wrk \
 		  nginx-light nodejs node-ws prometheus chromium python3 python3-fastapi python3-uvicorn \
 		  python3-websockets python3-wsproto python3-httpx gunicorn apache2-bin util-linux \
@@ -27,6 +27,16 @@ WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes
 INCLUDES := -Iuser -Ibpf -isystem $(OUT)
 CPPFLAGS += -D_GNU_SOURCE $(INCLUDES)
 LDLIBS   := -lbpf -lelf -lz -ljansson -lmicrohttpd -lnettle
+
+# libcurl is for --kube=api alone: TLS to the API server. It is left out where it is missing, and by CURL=0.
+CURL     ?= $(shell pkg-config --exists libcurl && echo 1 || echo 0)
+ifeq ($(CURL),0)
+NOT_BUILT := user/who/api.c
+else
+NOT_BUILT := user/who/api_none.c
+LDLIBS   += -lcurl -lpthread
+endif
+
 BPFFLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Ivmlinux -Ibpf \
 	    -Wall -Wextra -Werror -Wno-unused-parameter
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -34,7 +44,7 @@ SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-o
 BPF_SRC  := $(wildcard bpf/*.bpf.c)
 BPF_OBJ  := $(BPF_SRC:bpf/%.c=$(OUT)/bpf/%.o)
 SKELETON := $(OUT)/sonde.skel.h
-SRC      := $(wildcard user/*.c user/*/*.c)
+SRC      := $(filter-out $(NOT_BUILT),$(wildcard user/*.c user/*/*.c))
 OBJ      := $(SRC:%.c=$(OUT)/%.o)
 SAN_OBJ  := $(patsubst %.c,$(OUT)/san/%.o,$(filter-out user/main.c,$(SRC)))
 FUZZ_OBJ := $(patsubst %.c,$(OUT)/fuzz/%.o,$(filter-out user/main.c,$(SRC)))
@@ -43,7 +53,7 @@ FUZZ     := $(patsubst tests/%.c,$(OUT)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS    := $(patsubst %.c,$(OUT)/tests/%,$(notdir $(wildcard tests/live/*.c tests/bench/*.c)))
 
 # What is compiled depends on how: $(OUT)/flags and $(OUT)/version change when these texts do.
-flags     = $(CC) $(CLANG) $(CFLAGS) $(WARNINGS) $(CPPFLAGS) $(LDFLAGS) $(BPFFLAGS) $(SANITIZE)
+flags     = $(CC) $(CLANG) $(CFLAGS) $(WARNINGS) $(CPPFLAGS) $(LDFLAGS) $(LDLIBS) $(BPFFLAGS) $(SANITIZE)
 version   = -DSONDE_VERSION='"$(VERSION)"'
 VERSIONED := $(patsubst %.c,%.o,$(shell grep -l SONDE_VERSION $(SRC)))
 

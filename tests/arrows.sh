@@ -30,6 +30,7 @@ libraries() {
 ^<bpf/           ^(bpf|user/kern)/
 ^<microhttpd     ^user/out/
 ^<jansson        ^user/(who/|[a-z_]+\.c$)
+^<curl           ^user/who/
 ^<nettle         ^user/flow/
 TABLE
 }

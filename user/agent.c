@@ -23,6 +23,7 @@
 #include "out/web.h"
 #include "pipeline.h"
 #include "scrape.h"
+#include "who/api.h"
 #include "who/who.h"
 
 #define TICK_NS		 (50 * NS_PER_MS)
@@ -225,6 +226,8 @@ static int make_rooms(struct agent *a, const struct options *o)
 					  .routes_max = o->routes_max,
 					  .no_active = o->detail != DETAIL_FULL,
 					  .clock = &a->clock};
+	struct api_options api = {
+		.account = o->kube_account, .node = o->node, .label = o->service_label};
 	struct scrape *s = &a->scrape;
 
 	clock_sync(&a->clock);
@@ -238,8 +241,9 @@ static int make_rooms(struct agent *a, const struct options *o)
 					       .service_count = o->service_count,
 					       .process_max = PROCESSES_MAX,
 					       .procfs = "/proc",
-					       .logs = o->kube == KUBE_FILES ? o->kube_logs : NULL,
-					       .node = o->node});
+					       .logs = o->kube == KUBE_OFF ? NULL : o->kube_logs,
+					       .node = o->node,
+					       .api = o->kube == KUBE_API ? &api : NULL});
 	if (o->user.hash && !o->user_key_file)
 		log_info("sonde", "user ids are hashed with a key of this start: give "
 				  "--user-id-key-file to have the same ones after a restart and on "

@@ -42,7 +42,8 @@ static const struct unit duration_units[] = {
 
 static const char *const details[] = {
 	[DETAIL_FULL] = "full", [DETAIL_ERRORS] = "errors", [DETAIL_METRICS] = "metrics"};
-static const char *const kube_sources[] = {[KUBE_OFF] = "off", [KUBE_FILES] = "files"};
+static const char *const kube_sources[] = {
+	[KUBE_OFF] = "off", [KUBE_FILES] = "files", [KUBE_API] = "api"};
 static const char *const backends[] = {"auto", "sock", "fexit", "syscall"};
 
 static void *member_of(struct options *o, const struct option_row *row)

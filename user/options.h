@@ -16,19 +16,21 @@
 #include "flow/user.h"
 #include "who/who.h"
 
-enum kube_source { KUBE_OFF, KUBE_FILES };
+enum kube_source { KUBE_OFF, KUBE_FILES, KUBE_API };
 
 enum command { COMMAND_RUN, COMMAND_CHECK, COMMAND_VERSION, COMMAND_HELP };
 
 struct options {
 	enum command command;
 	enum log_level log_level;
-	const char *listen;    /* 0.0.0.0:9435 */
-	const char *config;    /* NULL: none */
-	const char *backend;   /* auto, sock, fexit or syscall */
-	const char *btf;       /* NULL: the kernel's own */
-	const char *node;      /* NODE_NAME, or NULL */
-	const char *kube_logs; /* the folder above the kubelet's pods/ and containers/ */
+	const char *listen;	   /* 0.0.0.0:9435 */
+	const char *config;	   /* NULL: none */
+	const char *backend;	   /* auto, sock, fexit or syscall */
+	const char *btf;	   /* NULL: the kernel's own */
+	const char *node;	   /* NODE_NAME, or NULL */
+	const char *kube_logs;	   /* the folder above the kubelet's pods/ and containers/ */
+	const char *kube_account;  /* the folder of the service account's token and ca.crt */
+	const char *service_label; /* or NULL */
 	uint64_t log_slow_ns;
 	uint64_t log_fields;		 /* JSONLOG_BIT() each; 0: all */
 	uint64_t series_ttl_ns;		 /* 0: keep */

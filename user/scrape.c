@@ -11,6 +11,7 @@
 #include "out/selfstat.h"
 #include "proto/rows.h"
 #include "scrape.h"
+#include "who/follow.h"
 #include "who/who.h"
 
 #define PROGRAMS_MAX 16
@@ -20,6 +21,17 @@
 static const char *const lost_reasons[LOST_COUNT] = {
 	[LOST_EVICTED] = "evicted",
 	[LOST_UNREAD] = "unread",
+};
+
+static const char *const kube_verbs[FOLLOW_ASKS] = {
+	[FOLLOW_LIST] = "list",
+	[FOLLOW_WATCH] = "watch",
+};
+
+static const char *const kube_reasons[FOLLOW_TROUBLES] = {
+	[FOLLOW_CONNECTION] = "connection", [FOLLOW_DENIED] = "denied",
+	[FOLLOW_EXPIRED] = "expired",	    [FOLLOW_STATUS] = "status",
+	[FOLLOW_INVALID] = "invalid",	    [FOLLOW_TOO_LARGE] = "too_large",
 };
 
 static void add_life(void *ctx, uint32_t pid, const struct event_life *added)
@@ -129,12 +141,31 @@ static void ids_invalid(const struct scrape *s, struct selfstat *self, struct se
 	self->ids_invalid_count = TRACE_HEADERS;
 }
 
+static void kube_api(const struct scrape *s, struct selfstat *self, struct selfstat_named *verbs,
+		     struct selfstat_named *reasons)
+{
+	const struct follow_stats *stats = who_api(s->who);
+
+	for (int i = 0; i < FOLLOW_ASKS; i++)
+		verbs[i] = (struct selfstat_named){kube_verbs[i], stats ? stats->asked[i] : 0};
+	for (int i = 0; i < FOLLOW_TROUBLES; i++)
+		reasons[i] =
+			(struct selfstat_named){kube_reasons[i], stats ? stats->troubles[i] : 0};
+	self->kube_api = stats;
+	self->kube_up = stats && stats->up;
+	self->kube_requests = verbs;
+	self->kube_request_count = FOLLOW_ASKS;
+	self->kube_errors = reasons;
+	self->kube_error_count = FOLLOW_TROUBLES;
+}
+
 void scrape_write(struct scrape *s, struct prom *p)
 {
 	struct selfstat_program program_rows[PROGRAMS_MAX];
 	struct selfstat_protocol protocol_rows[PROTO_COUNT];
 	struct selfstat_lost lost_rows[LOST_ROWS];
 	struct selfstat_header header_rows[TRACE_HEADERS];
+	struct selfstat_named verb_rows[FOLLOW_ASKS], reason_rows[FOLLOW_TROUBLES];
 	const struct table *table_rows[TABLES_MAX];
 	uint64_t counters[COUNT_MAX];
 	struct selfstat self = {
@@ -158,6 +189,7 @@ void scrape_write(struct scrape *s, struct prom *p)
 	tables(s, &self, table_rows);
 	funnel(s, &self, protocol_rows, lost_rows, counters);
 	ids_invalid(s, &self, header_rows);
+	kube_api(s, &self, verb_rows, reason_rows);
 	metrics_write(s->metrics, p);
 	selfstat_write(&self, p);
 	prom_end(p);

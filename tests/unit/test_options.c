@@ -67,6 +67,8 @@ static void assert_all_set(const struct options *o)
 	assert_string_equal(o->node, "n1");
 	assert_int_equal(o->kube, KUBE_OFF);
 	assert_string_equal(o->kube_logs, "/x/log");
+	assert_string_equal(o->kube_account, "/x/account");
+	assert_string_equal(o->service_label, "app");
 	assert_int_equal(o->service_count, 2);
 	assert_int_equal(o->services[0].port, 8000);
 	assert_true(str_eq(o->services[0].name, STR("backend")));
@@ -98,6 +100,8 @@ static void test_every_row_on_the_line(void **state)
 		{"--node", "n1"},
 		{"--kube", "off"},
 		{"--kube-logs", "/x/log"},
+		{"--kube-account", "/x/account"},
+		{"--service-label", "app"},
 		{"--service", "8000=backend"},
 		{"--service", "65535=shop=x"},
 		{"--route", "GET /users/{id}"},
@@ -149,6 +153,8 @@ static void test_every_row_in_the_environment(void **state)
 		       "NODE_NAME=n1",
 		       "SONDE_KUBE=off",
 		       "SONDE_KUBE_LOGS=/x/log",
+		       "SONDE_KUBE_ACCOUNT=/x/account",
+		       "SONDE_SERVICE_LABEL=app",
 		       "SONDE_NODE=",
 		       "SONDE_SERVICE=8000=backend, 65535=shop=x",
 		       "SONDE_ROUTE=GET /users/{id}, /f/{*}",
@@ -184,7 +190,8 @@ static void test_every_row_in_the_file(void **state)
 			 "\"websocket-reconnect-window\":0,\"websocket-progress\":\"90s\","
 			 "\"bpf-stats\":true,\"btf\":\"/x/"
 			 "btf\",\"node\":\"n1\",\"kube\":\"off\",\"kube-logs\":\"/x/"
-			 "log\",\"service\":%s,"
+			 "log\",\"kube-account\":\"/x/"
+			 "account\",\"service-label\":\"app\",\"service\":%s,"
 			 "\"route\":%s}",
 			 i ? "524288" : "\"512KiB\"", services[i],
 			 i ? "\"GET /users/{id},/f/{*}\"" : "[\"GET /users/{id}\", \"/f/{*}\"]");

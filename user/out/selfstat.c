@@ -163,6 +163,28 @@ static void ids_invalid(const struct source *s, const struct row *row)
 		labelled(s, row, "header", h->header, h->count);
 }
 
+static void kube_up(const struct source *s, const struct row *row)
+{
+	if (s->self->kube_api)
+		prom_u64(s->prom, &row->family, NULL, 0, s->self->kube_up);
+}
+
+static void kube_requests(const struct source *s, const struct row *row)
+{
+	const struct selfstat_named *n = s->self->kube_requests;
+
+	for (unsigned i = 0; i < s->self->kube_request_count; i++, n++)
+		labelled(s, row, "verb", n->name, n->count);
+}
+
+static void kube_errors(const struct source *s, const struct row *row)
+{
+	const struct selfstat_named *n = s->self->kube_errors;
+
+	for (unsigned i = 0; i < s->self->kube_error_count; i++, n++)
+		labelled(s, row, "reason", n->name, n->count);
+}
+
 static void unseen(const struct source *s, const struct row *row)
 {
 	for (size_t i = 0; i < LENGTH(unseen_reasons); i++)
@@ -260,6 +282,15 @@ static const struct row rows[] = {
 	{{"sonde_series_overflow_total", PROM_COUNTER, NULL,
 	  "Requests counted in a coarser series because of a cap."},
 	 OF_AGENT(series_overflows)},
+	{{"sonde_kube_api_up", PROM_GAUGE, NULL,
+	  "Whether the Kubernetes API tells of this node's pods; only with --kube=api."},
+	 kube_up, 0},
+	{{"sonde_kube_api_requests_total", PROM_COUNTER, NULL,
+	  "Requests to the Kubernetes API, by verb."},
+	 kube_requests, 0},
+	{{"sonde_kube_api_errors_total", PROM_COUNTER, NULL,
+	  "Answers of the Kubernetes API that were none, or could not be used, by reason."},
+	 kube_errors, 0},
 	{{"process_cpu_seconds_total", PROM_COUNTER, "seconds",
 	  "Total user and system CPU time spent in seconds."},
 	 cpu_seconds, 0},

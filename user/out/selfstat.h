@@ -42,6 +42,11 @@ struct selfstat_header {
 	uint64_t count;
 };
 
+struct selfstat_named {
+	const char *name;
+	uint64_t count;
+};
+
 struct selfstat {
 	const char *version;
 	const char *backend; /* "" while there is none */
@@ -64,6 +69,12 @@ struct selfstat {
 	unsigned lost_count;
 	const struct selfstat_header *ids_invalid;
 	unsigned ids_invalid_count;
+	unsigned kube_request_count;
+	const struct selfstat_named *kube_requests; /* by verb */
+	const struct selfstat_named *kube_errors;   /* by reason */
+	unsigned kube_error_count;
+	bool kube_api; /* it is asked: kube_up says something */
+	bool kube_up;
 };
 
 void selfstat_write(const struct selfstat *s, struct prom *p);

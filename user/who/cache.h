@@ -44,6 +44,7 @@ struct process {
 	uint64_t round;		   /* struct who's, of the first look */
 	uint64_t looked;	   /* the same, of the last look */
 	uint64_t news;		   /* kube_news() at the last look */
+	uint64_t told;		   /* kube_told(), likewise, plus 1; 0: nothing more to come */
 	const struct owner *owner; /* NULL: not looked at yet */
 	const struct owner *ruled; /* of `rule`, or NULL: not made yet */
 	char name[PROGRAM_SIZE];   /* from kernel records, for when procfs has nothing */

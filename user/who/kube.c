@@ -6,32 +6,31 @@
  *
  * The kubelet makes a pod's folder before the pod's sandbox, and a container's folder in it before
  * the container: at a process's first look they are there. The link in containers/, the only name
- * that says which id is which container, comes after the start. Until then a pod's only container
- * is known by being the only one, and one of several by the file that the kubelet mounts into it
- * for its last words, /var/lib/kubelet/pods/UID/containers/CONTAINER/..., whose path the kernel
- * tells in mountinfo. A process that may mount can forge that: so it is believed only within its
- * own pod and only if that pod has such a container.
+ * that says which id is which container, comes after the start; until then unlinked.c looks.
+ *
+ * What the API has told of a pod comes before the folders, which serve for what it has not told:
+ * all, if it does not answer.
  *
  * Names that are not what Kubernetes allows are refused: these folders are the kubelet's, and
  * another name there is no pod.
  */
 #include "who/kube.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/table.h"
+#include "who/api.h"
+#include "who/pods.h"
+#include "who/unlinked.h"
 #include "who/watch.h"
 #include "who/workload.h"
 
-#define PODS_MAX	2048
-#define CONTAINERS_MAX	4096
-#define LIST_MAX	256 /* names in a pod's folder */
-#define MOUNTINFO_BYTES 32768
-#define SHORT_ID	12 /* digits, as engines print them */
+#define PODS_MAX       2048
+#define CONTAINERS_MAX 4096
+#define SHORT_ID       12  /* digits, as engines print them */
+#define TOLD_MAX       256 /* news of the API that are read at once */
 
 struct pod {
 	char uid[CGROUP_POD_SIZE]; /* the key, padded with zeros */
@@ -53,24 +52,14 @@ struct kube {
 	struct table *pods;
 	struct table *containers;
 	uint64_t news;
+	struct pods *told;     /* by the API */
+	struct api *api;       /* NULL: it is not asked */
+	struct api_news *next; /* what it has told and was not read */
 };
-
-/* Of letters, digits and '-', in pods' names also '.'. */
-static bool is_name(struct str s, size_t size, bool dots)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-		      (c == '.' && dots && i)))
-			return false;
-	}
-	return s.n && s.n < size;
-}
 
 static bool names_fit(struct str namespace, struct str pod)
 {
-	return is_name(namespace, NAMESPACE_SIZE, false) && is_name(pod, POD_SIZE, true);
+	return name_is_dns(namespace, NAMESPACE_SIZE, false) && name_is_dns(pod, POD_SIZE, true);
 }
 
 static void *entry_of(struct table *t, const void *key)
@@ -111,7 +100,7 @@ static void on_pod(void *ctx, struct str uid, bool gone)
 	k->news++;
 	if (!namespace.p)
 		return table_empty(k->pods);
-	if (!names_fit(namespace, name) || !is_name(uid, sizeof(key), false))
+	if (!names_fit(namespace, name) || !name_is_dns(uid, sizeof(key), false))
 		return;
 	str_copy(key, sizeof(key), uid);
 	if (gone)
@@ -137,7 +126,8 @@ static void on_container(void *ctx, struct str file, bool gone)
 		return;
 	name = (struct str){rest.p, rest.n - tail};
 	id = rest.p + name.n + 1;
-	if (!names_fit(namespace, pod) || !is_name(name, CONTAINER_SIZE, false) || id[-1] != '-')
+	if (!names_fit(namespace, pod) || !name_is_dns(name, CONTAINER_SIZE, false) ||
+	    id[-1] != '-')
 		return;
 	if (gone)
 		return entry_remove(k->containers, id);
@@ -187,7 +177,8 @@ struct kube *kube_new(const char *logs, const char *node)
 							  .key_size = CGROUP_ID_SIZE,
 							  .entry_size = sizeof(struct container),
 							  .evicted = entry_evicted});
-	if (!k->pods || !k->containers) {
+	k->told = pods_new();
+	if (!k->pods || !k->containers || !k->told) {
 		kube_free(k);
 		return NULL;
 	}
@@ -195,78 +186,38 @@ struct kube *kube_new(const char *logs, const char *node)
 	return k;
 }
 
+static void next_drop(struct kube *k)
+{
+	struct api_news *read = k->next;
+
+	k->next = read->next;
+	free(read);
+}
+
 void kube_free(struct kube *k)
 {
 	if (!k)
 		return;
 	watch_stop(&k->watch);
+	api_free(k->api);
+	while (k->next)
+		next_drop(k);
+	pods_free(k->told);
 	table_free(k->pods);
 	table_free(k->containers);
 	free(k);
 }
 
-static bool pod_path(const struct kube *k, const struct pod *pod, struct str container, char *path,
-		     size_t size)
+/* What the folders say of a container that has no link yet. */
+static void unlinked_name(const struct kube *k, const struct pod *pod, const struct proc *p,
+			  char name[CONTAINER_SIZE])
 {
-	int n = snprintf(path, size, "%s/pods/%s_%s_%s/%.*s", k->logs, pod->namespace, pod->name,
-			 pod->uid, (int)container.n, container.p ? container.p : "");
+	char folder[UNLINKED_PATH_SIZE];
+	int n = snprintf(folder, sizeof(folder), "%s/pods/%s_%s_%s", k->logs, pod->namespace,
+			 pod->name, pod->uid);
 
-	return n > 0 && (size_t)n < size;
-}
-
-/* The only container that the pod has had until now. */
-static bool only_container(const struct kube *k, const struct pod *pod, char *name)
-{
-	char path[WATCH_PATH_SIZE + sizeof(struct pod)];
-	DIR *dir = pod_path(k, pod, STR(""), path, sizeof(path)) ? opendir(path) : NULL;
-	struct dirent *entry;
-	unsigned found = 0;
-
-	for (unsigned n = 0; dir && n < LIST_MAX && (entry = readdir(dir)); n++) {
-		struct str folder = str_of(entry->d_name);
-
-		if (is_name(folder, CONTAINER_SIZE, false) && !found++)
-			str_copy(name, CONTAINER_SIZE, folder);
-	}
-	if (dir)
-		closedir(dir);
-	if (found != 1)
-		name[0] = '\0';
-	return found == 1;
-}
-
-/* `.../pods/UID/containers/NAME/...` as the fourth word of a line. */
-static struct str mounted_name(struct str line, struct str uid)
-{
-	struct str root = {NULL, 0};
-
-	for (int word = 0; word < 4; word++)
-		root = str_cut(&line, ' ');
-	while (root.n) {
-		if (!str_eq(str_cut(&root, '/'), STR("pods")) ||
-		    !str_eq(str_cut(&root, '/'), uid) ||
-		    !str_eq(str_cut(&root, '/'), STR("containers")))
-			continue;
-		return str_cut(&root, '/');
-	}
-	return (struct str){NULL, 0};
-}
-
-static void mounted_container(const struct kube *k, const struct pod *pod, const struct proc *p,
-			      char *name)
-{
-	char path[WATCH_PATH_SIZE + sizeof(struct pod) + CONTAINER_SIZE], bytes[MOUNTINFO_BYTES];
-	struct str text = proc_text(p, "mountinfo", bytes, sizeof(bytes));
-
-	while (text.n) {
-		struct str found = mounted_name(str_cut(&text, '\n'), str_of(pod->uid));
-
-		if (!is_name(found, CONTAINER_SIZE, false) ||
-		    !pod_path(k, pod, found, path, sizeof(path)) || access(path, F_OK))
-			continue;
-		str_copy(name, CONTAINER_SIZE, found);
-		return;
-	}
+	if (n > 0 && (size_t)n < sizeof(folder) && !unlinked_only(folder, name))
+		unlinked_mounted(folder, p, str_of(pod->uid), name);
 }
 
 static void *known(struct table *t, const void *key)
@@ -284,6 +235,11 @@ static void place_names(struct place *place, const char *namespace, const char *
 	str_copy(place->pod, sizeof(place->pod), str_of(pod));
 }
 
+static void place_container(struct place *place, const char *name)
+{
+	str_copy(place->container, sizeof(place->container), str_of(name));
+}
+
 static void place_workload(const struct kube *k, const struct cgroup *c, struct place *place)
 {
 	bool is_static = c->pod[0] && strlen(c->pod) < CGROUP_POD_SIZE - 1;
@@ -292,53 +248,106 @@ static void place_workload(const struct kube *k, const struct cgroup *c, struct 
 	place->workload = is_static ? workload_static(pod, str_of(k->node)) : workload_name(pod);
 }
 
-/* An engine of its own, or a pod of which nothing is known. */
-static void place_bare(const struct cgroup *c, struct place *place)
+/* By the folders; an engine of its own, or a pod of which nothing is known, has a short id. */
+static void place_by_folders(struct kube *k, const struct proc *p, const struct cgroup *c,
+			     struct place *place)
 {
-	str_copy(place->container, SHORT_ID + 1, c->container);
+	const struct container *container =
+		c->container.n ? known(k->containers, c->container.p) : NULL;
+	const struct pod *pod = c->pod[0] ? known(k->pods, c->pod) : NULL;
+
+	if (container) {
+		place_names(place, container->namespace, container->pod);
+		place_container(place, container->name);
+	} else if (pod) {
+		place_names(place, pod->namespace, pod->name);
+		if (c->container.n)
+			unlinked_name(k, pod, p, place->container);
+	} else {
+		str_copy(place->container, SHORT_ID + 1, c->container);
+	}
+	place_workload(k, c, place);
+}
+
+/* What the API says is put over what the folders say; a container it may not know yet. */
+static void place_by_api(struct kube *k, const struct cgroup *c, struct place *place)
+{
+	const struct pods_pod *pod = pods_find(k->told, c);
+	const char *container = pod ? pods_container(k->told, pod, c->container) : NULL;
+
+	place->untold = !pod && c->pod[0];
+	if (!pod)
+		return;
+	if (!place->pod[0])
+		place->container[0] = '\0';
+	place_names(place, pod->namespace, pod->name);
+	if (container)
+		place_container(place, container);
+	place->workload = str_of(pod->workload);
+	place->label = str_of(pod->label);
 }
 
 void kube_place(struct kube *k, const struct proc *p, const struct cgroup *c, struct place *place)
 {
-	const struct container *container;
-	const struct pod *pod;
+	bool in_pod = c->pod[0] && c->container.n;
 
 	*place = (struct place){.awaited = false};
-	container = c->container.n ? known(k->containers, c->container.p) : NULL;
-	pod = c->pod[0] ? known(k->pods, c->pod) : NULL;
-	if (container) {
-		place_names(place, container->namespace, container->pod);
-		str_copy(place->container, sizeof(place->container), str_of(container->name));
-	} else if (pod) {
-		place_names(place, pod->namespace, pod->name);
-		if (c->container.n && !only_container(k, pod, place->container))
-			mounted_container(k, pod, p, place->container);
-	} else {
-		place_bare(c, place);
+	place_by_folders(k, p, c, place);
+	if (k->api)
+		place_by_api(k, c, place);
+	if (k->logs || k->api)
+		place->awaited = in_pod && (!place->pod[0] || !place->container[0] ||
+					    (place->untold && api_stats(k->api)->up));
+}
+
+bool kube_ask(struct kube *k, const struct api_options *options, char *why, size_t size)
+{
+	k->api = api_new(options, why, size);
+	return k->api;
+}
+
+const struct follow_stats *kube_asked(const struct kube *k)
+{
+	return k->api ? api_stats(k->api) : NULL;
+}
+
+static void api_read(struct kube *k)
+{
+	for (unsigned n = 0; n < TOLD_MAX; n++) {
+		if (!k->next)
+			k->next = api_take(k->api);
+		if (!k->next)
+			return;
+		pods_tell(k->told, &k->next->facts);
+		next_drop(k);
 	}
-	place->awaited =
-		k->logs && c->pod[0] && c->container.n && (!place->pod[0] || !place->container[0]);
-	place_workload(k, c, place);
 }
 
 uint64_t kube_news(struct kube *k)
 {
 	watch_read(&k->watch);
-	return k->news;
+	if (k->api)
+		api_read(k);
+	return k->news + pods_news(k->told);
+}
+
+uint64_t kube_told(const struct kube *k)
+{
+	return pods_news(k->told);
 }
 
 void kube_refresh(struct kube *k)
 {
 	if (k->logs)
 		watch_refresh(&k->watch);
+	if (k->api)
+		api_read(k);
 }
 
-const struct table *kube_pods(const struct kube *k)
+void kube_tables(const struct kube *k, const struct table *tables[KUBE_TABLES])
 {
-	return k->pods;
-}
-
-const struct table *kube_containers(const struct kube *k)
-{
-	return k->containers;
+	tables[0] = k->pods;
+	tables[1] = k->containers;
+	tables[2] = pods_table(k->told);
+	tables[3] = pods_containers(k->told);
 }

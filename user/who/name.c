@@ -46,3 +46,15 @@ size_t name_copy(char *to, size_t size, struct str s)
 	to[n] = '\0';
 	return n;
 }
+
+bool name_is_dns(struct str s, size_t size, bool dots)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+		      (c == '.' && dots && i)))
+			return false;
+	}
+	return s.n && s.n < size;
+}

@@ -17,4 +17,7 @@
  */
 size_t name_copy(char *to, size_t size, struct str s);
 
+/* Of at most size - 1 letters, digits and '-', as Kubernetes names things; dots: also '.'. */
+bool name_is_dns(struct str s, size_t size, bool dots);
+
 #endif

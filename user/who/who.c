@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who a process is: the cache and the order of the sources. A service's name comes from the first
- * that has one: a --service rule for the port, the OpenTelemetry variables of the process, its
- * pod's workload, its systemd unit, its program, the name in a kernel record, "unknown". Where it
- * runs, its pod and container, comes with any of them.
+ * that has one: a --service rule for the port, the pod's label that --service-label names, the
+ * OpenTelemetry variables of the process, its pod's workload, its systemd unit, its program, the
+ * name in a kernel record, "unknown". Where it runs, its pod and container, comes with any of them.
  *
  * The invariants. Owners are interned by name; one that was given out keeps its address and its id
  * as long as it is not let go (forget.c), and no id is ever used for another name. When their table
@@ -20,6 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "who/follow.h"
 #include "who/proc.h"
 
 #define PROCESS_MAX_DEFAULT 8192
@@ -35,6 +37,11 @@ struct look {
 };
 
 typedef size_t source_fn(const struct look *look, char *name, size_t size);
+
+static size_t source_label(const struct look *look, char *name, size_t size)
+{
+	return name_copy(name, size, look->place.label);
+}
 
 static size_t source_environment(const struct look *look, char *name, size_t size)
 {
@@ -56,7 +63,7 @@ static size_t source_program(const struct look *look, char *name, size_t size)
 	return proc_program(look->proc, name, size);
 }
 
-static source_fn *const sources[] = {source_environment, source_workload, source_unit,
+static source_fn *const sources[] = {source_label, source_environment, source_workload, source_unit,
 				     source_program};
 
 const struct owner *names_intern(struct who *w, const struct names *names)
@@ -107,6 +114,7 @@ static void rules_intern(struct who *w, const struct who_options *options)
 struct who *who_new(const struct who_options *options)
 {
 	struct who *w = calloc(1, sizeof(*w));
+	char why[FOLLOW_WHY_SIZE];
 
 	if (!w)
 		return NULL;
@@ -134,6 +142,11 @@ struct who *who_new(const struct who_options *options)
 		who_free(w);
 		return NULL;
 	}
+	if (options->api && !kube_ask(w->kube, options->api, why, sizeof(why)))
+		log_warn("sonde.who",
+			 "the Kubernetes API is not asked: %s; the names of the kubelet's folders "
+			 "serve",
+			 why);
 	w->unknown = identity_pin(w, STR("unknown"));
 	w->other = identity_pin(w, STR("other"));
 	rules_intern(w, options);
@@ -227,7 +240,7 @@ static void names_place(struct names *names, const struct place *place)
 	memcpy(names->container, place->container, sizeof(names->container));
 }
 
-static const struct owner *process_identify(struct who *w, const struct process *p,
+static const struct owner *process_identify(struct who *w, struct process *p,
 					    const struct proc *proc)
 {
 	char text[CGROUP_BYTES];
@@ -239,12 +252,19 @@ static const struct owner *process_identify(struct who *w, const struct process 
 	cgroup_parse(&look.cgroup, proc_text(proc, "cgroup", text, sizeof(text)));
 	kube_place(w->kube, proc, &look.cgroup, &look.place);
 	names_place(&names, &look.place);
+	p->told = look.place.untold ? kube_told(w->kube) + 1 : 0;
 	names.provisional = look.place.awaited && p->looked - p->round < AWAIT_ROUNDS;
 	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++)
 		if (sources[i](&look, names.service, sizeof(names.service)))
 			return names_intern(w, &names);
 	name_copy(names.service, sizeof(names.service), str_of(p->name[0] ? p->name : "unknown"));
 	return names_intern(w, &names);
+}
+
+/* The API has told of more pods since it was looked at, perhaps also of its own. */
+static bool process_untold(const struct who *w, const struct process *p)
+{
+	return p->told && p->told != kube_told(w->kube) + 1 && p->looked != w->round && !p->gone;
 }
 
 static void process_look(struct who *w, struct process *p)
@@ -255,7 +275,7 @@ static void process_look(struct who *w, struct process *p)
 	/* a child that never called exec() may bear the pid of one that is gone */
 	if (found && p->gone && !proc.zombie && proc.start != p->start)
 		process_forget(p);
-	if (p->owner && !(who_is_provisional(p->owner) && found))
+	if (p->owner && !(found && (who_is_provisional(p->owner) || process_untold(w, p))))
 		return;
 	if (found) {
 		p->start = proc.start;
@@ -313,6 +333,8 @@ bool who_is_provisional(const struct owner *owner)
 /* A name is missing, and there may be more of them than at the last look. */
 static bool process_awaits(struct who *w, const struct process *p)
 {
+	if (process_untold(w, p))
+		return true;
 	return who_is_provisional(p->owner) &&
 	       (p->looked != w->round || p->news != kube_news(w->kube));
 }
@@ -343,6 +365,10 @@ void who_tables(const struct who *w, const struct table *tables[WHO_TABLES])
 {
 	tables[0] = w->processes;
 	tables[1] = w->identities;
-	tables[2] = kube_pods(w->kube);
-	tables[3] = kube_containers(w->kube);
+	kube_tables(w->kube, &tables[2]);
+}
+
+const struct follow_stats *who_api(const struct who *w)
+{
+	return kube_asked(w->kube);
 }

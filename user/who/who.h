@@ -12,6 +12,8 @@
 
 struct who;
 struct table;
+struct api_options;
+struct follow_stats;
 
 struct who_service_rule { /* --service PORT=NAME */
 	uint16_t port;
@@ -25,6 +27,7 @@ struct who_options {
 	const char *procfs;   /* "/proc" */
 	const char *logs;     /* folder of the kubelet's pods/ and containers/; NULL: none */
 	const char *node;     /* this node's name in Kubernetes, or NULL */
+	const struct api_options *api; /* NULL: the Kubernetes API is not asked */
 };
 
 struct who *who_new(const struct who_options *options); /* NULL: no memory */
@@ -64,8 +67,11 @@ void who_release(const struct owner *owner);
 typedef void who_forget_fn(void *ctx, const struct owner *owner);
 void who_forget(struct who *w, uint64_t now, uint64_t ttl_ns, who_forget_fn *fn, void *ctx);
 
-#define WHO_TABLES 4
+#define WHO_TABLES 6
 void who_tables(const struct who *w, const struct table *tables[WHO_TABLES]);
+
+/* How the Kubernetes API answers; NULL: it is not asked. */
+const struct follow_stats *who_api(const struct who *w);
 
 /*
  * The name of a program by its command line (NUL-separated), pure. Interpreters give way to their

@@ -97,3 +97,17 @@ struct str workload_static(struct str pod, struct str node)
 		return pod;
 	return (struct str){pod.p, pod.n - end};
 }
+
+/* A Deployment's pods are its ReplicaSet's, a CronJob's those of the Job of one time. */
+struct str workload_controlled(struct str kind, struct str name, struct str hash)
+{
+	struct str rest = name, last;
+
+	if (str_eq(kind, STR("Job")))
+		return is_schedule(cut_last(&rest)) ? rest : name;
+	last = str_from(name, name.n > hash.n ? name.n - hash.n : 0);
+	if (!str_eq(kind, STR("ReplicaSet")) || !hash.n || !str_eq(last, hash) ||
+	    name.n < hash.n + 2 || last.p[-1] != '-')
+		return name;
+	return (struct str){name.p, name.n - hash.n - 1};
+}

@@ -9,5 +9,7 @@
 struct str workload_name(struct str pod);
 /* Of a static pod, which bears its node's name behind its own. node: empty if not known. */
 struct str workload_static(struct str pod, struct str node);
+/* Of the controller that the API names. hash: the pod's label pod-template-hash, or empty. */
+struct str workload_controlled(struct str kind, struct str name, struct str hash);
 
 #endif
