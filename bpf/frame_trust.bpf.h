@@ -79,7 +79,7 @@ struct frame_half {
 	__u8 trust;   /* frames since it was lost, at most FRAME_TRUSTED */
 	__u8 masked;  /* as all its frames have to be: FRAME_MASKED or 0 */
 	__u8 placed;  /* position is known */
-	__u8 unused_too;
+	__u8 ready;   /* trusted, and between two messages: frame_whole() may take the next hit */
 };
 
 /* n bytes went by, and nothing of them is known. */

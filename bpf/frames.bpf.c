@@ -138,6 +138,7 @@ __noinline int frames_walk(struct hit *hit, struct frames *w, int readable)
 		frame_ended(&walk, frame_skip(h, left));
 	if (w->pongs)
 		pings_count(w);
+	frame_rest(h);
 	w->progress[hit->dir & 1] = frame_progress(h);
 	return 0;
 }

@@ -12,6 +12,25 @@ int frames_walk(struct hit *hit, struct frames *w, int readable);
 bool frames_stay(struct frames *w, struct conn *c, struct sock *sk)
 	__attribute__((visibility("hidden")));
 
+/* The hit is one message in one frame: what most are. */
+static __always_inline bool frames_whole(const struct hit *hit, struct frames *w)
+{
+	struct frame_half *h = &w->half[hit->dir & 1];
+	__u64 n = hit->near[0].len;
+	__u8 head[FRAME_BRIEF] = {};
+
+	if (!h->ready || n < 2)
+		return false;
+	n = n < FRAME_BRIEF ? n : FRAME_BRIEF;
+	/* clang 14 loses the bound otherwise */
+	asm volatile("" : "+r"(n));
+	if (n > FRAME_BRIEF || bpf_probe_read_user(head, n, (void *)hit->near[0].base) ||
+	    !frame_whole(h, head, n, hit->seq, hit->moved))
+		return false;
+	w->progress[hit->dir & 1] = frame_progress(h);
+	return true;
+}
+
 /*
  * The hit of a connection of frames; false if it turns out to be none: then it is to be looked at
  * as if nothing were known of the connection.
@@ -25,6 +44,8 @@ static __always_inline bool frames_hit(struct hit *hit, struct conn *c, struct s
 		c->framing = CONN_MUTED;
 		return true;
 	}
+	if (readable && !w->tentative && frames_whole(hit, w))
+		return true;
 	frames_walk(hit, w, readable);
 	return !w->tentative || frames_stay(w, c, sk);
 }

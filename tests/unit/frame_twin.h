@@ -56,6 +56,7 @@ struct twin {
 	uint64_t messages;     /* that had been counted */
 	uint64_t handshake;    /* bytes of the 101's head */
 	uint64_t controls;     /* all control frames that may be acted upon, folded */
+	uint32_t wholes;       /* hits that frame_whole() took */
 	const char *wrong;
 };
 
@@ -194,11 +195,40 @@ static inline void twin_balance(struct twin *t)
 	twin_check(t, twin_accounted(t) == t->moved, "bytes are missing, or counted twice");
 }
 
+/* The walk in short, which the kernel half tries first. */
+static inline bool twin_whole(struct twin *t, uint32_t n)
+{
+	uint32_t part = t->buffer && t->buffer < n ? (uint32_t)t->buffer : n;
+	struct frame_half was = t->half;
+	uint8_t head[FRAME_BRIEF] = {0};
+
+	part = part < FRAME_BRIEF ? part : FRAME_BRIEF;
+	if (part < 2)
+		return false;
+	memcpy(head, t->stream + t->at, part);
+	if (!frame_whole(&t->half, head, part, t->position, n)) {
+		twin_check(t, !memcmp(&was, &t->half, sizeof(was)), "refused, but changed");
+		return false;
+	}
+	t->wholes++;
+	t->moved += n;
+	t->heads += wire_head_size(head);
+	t->at += n;
+	t->position += n;
+	twin_check(t, t->position - n == t->expected, "taken behind a hole");
+	t->expected = t->position;
+	return true;
+}
+
 /* A hit of n bytes of the stream; `fault`: one of its buffers cannot be read. */
 static inline void twin_hit(struct twin *t, uint32_t n, bool fault)
 {
 	uint32_t left = n, rest = 0;
 
+	if (!fault && twin_whole(t, n)) {
+		twin_balance(t);
+		return;
+	}
 	twin_place(t, n);
 	t->half.budget = TWIN_STEPS_MAX;
 	while (left && !rest) {
@@ -209,6 +239,7 @@ static inline void twin_hit(struct twin *t, uint32_t n, bool fault)
 	}
 	if (left)
 		twin_ended(t, frame_skip(&t->half, left));
+	frame_rest(&t->half);
 	t->at += n;
 	twin_balance(t);
 }
@@ -218,6 +249,7 @@ static inline void twin_blind(struct twin *t, uint32_t n)
 {
 	twin_place(t, n);
 	twin_ended(t, frame_skip(&t->half, n));
+	frame_rest(&t->half);
 	twin_balance(t);
 }
 

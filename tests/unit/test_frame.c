@@ -244,6 +244,76 @@ static void test_many_in_a_hit(void **state)
 	}
 }
 
+/* Hits that are one message each are taken in short, all others are walked. */
+static void test_whole_hits(void **state)
+{
+	static const struct {
+		unsigned first;
+		size_t length, buffer;
+		unsigned wholes; /* of three such hits */
+	} rows[] = {
+		{FIN | TEXT, 0, 0, 2},	 {FIN | BINARY, 5, 0, 2},     {FIN | RSV1 | TEXT, 5, 2, 2},
+		{FIN | TEXT, 125, 0, 2}, {FIN | TEXT, 126, 0, 2},     {FIN | TEXT, 126, 2, 0},
+		{FIN | TEXT, 126, 4, 2}, {FIN | BINARY, 65535, 0, 2}, {FIN | BINARY, 65536, 0, 0},
+		{FIN | TEXT, 5, 1, 0},	 {FIN | PING, 5, 0, 0},	      {FIN | CLOSE, 0, 0, 0},
+		{TEXT, 5, 0, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+		struct wire *w = wire_new(i & 1);
+		struct twin t;
+
+		for (int k = 0; k < 3; k++)
+			wire_zeros(w, k && rows[i / 2].first == TEXT ? 0 : rows[i / 2].first,
+				   rows[i / 2].length);
+		twin_start(&t, w->bytes, w->masked);
+		t.buffer = rows[i / 2].buffer;
+		walk_hits(&t, w, w->n / 3);
+		assert_agreed(w, &t);
+		assert_int_equal(t.wholes, rows[i / 2].wholes);
+	}
+}
+
+/* Behind two bytes of a head its length is not known, though the hit may be no longer than it. */
+static void test_head_hit(void **state)
+{
+	struct wire *w = wire_new(false);
+	struct twin t;
+
+	(void)state;
+	wire_text(w, FIN | TEXT, "first");
+	wire_zeros(w, FIN | TEXT, 300);
+	twin_start(&t, w->bytes, w->masked);
+	t.buffer = 2;
+	twin_hit(&t, 7, false);
+	twin_hit(&t, 4, false);
+	walk_hits(&t, w, 300);
+	assert_agreed(w, &t);
+	assert_int_equal(t.half.figures.bytes[WEBSOCKET_TEXT], 305);
+}
+
+/* After a hole, while frames are not trusted again, and amid a message a hit is walked. */
+static void test_whole_refused(void **state)
+{
+	struct wire *w = wire_new(true);
+	struct twin t;
+
+	(void)state;
+	for (int i = 0; i < 3 + FRAME_TRUSTED; i++)
+		wire_text(w, FIN | TEXT, "same");
+	wire_text(w, TEXT, "part");
+	wire_text(w, FIN | TEXT, "same");
+	twin_start(&t, w->bytes, true);
+	twin_hit(&t, 10, false);
+	twin_miss(&t, 10);
+	walk_hits(&t, w, 10);
+	assert_int_equal(t.wholes, 1);
+	assert_int_equal(t.half.unseen, 10 + 4 + 10);
+	assert_int_equal(t.half.figures.messages[WEBSOCKET_TEXT], 2 + FRAME_TRUSTED);
+	assert_int_equal(t.half.state, FRAME_STOPPED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,7 +321,8 @@ int main(void)
 		cmocka_unit_test(test_beyond_32_bits), cmocka_unit_test(test_longest),
 		cmocka_unit_test(test_mixed),	       cmocka_unit_test(test_cut_at_each_pair),
 		cmocka_unit_test(test_cut_evenly),     cmocka_unit_test(test_control_payload),
-		cmocka_unit_test(test_many_in_a_hit),
+		cmocka_unit_test(test_many_in_a_hit),  cmocka_unit_test(test_whole_hits),
+		cmocka_unit_test(test_head_hit),       cmocka_unit_test(test_whole_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
