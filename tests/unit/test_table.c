@@ -15,6 +15,7 @@
 #include "base/table.h"
 
 #define CAPACITY_MAX 64
+#define KEYS	     300000
 
 struct entry {
 	uint32_t key;
@@ -162,6 +163,39 @@ static void test_long_keys(void **state)
 	table_free(t);
 }
 
+/* So many that some have the same hash, whatever that is: they differ in four bytes from `at` on.
+ */
+static void check_many_keys(uint32_t size, uint32_t at)
+{
+	struct table_options options = {
+		.name = "many", .capacity = KEYS, .key_size = size, .entry_size = size};
+	struct table *t = table_new(&options);
+	char key[40] = {0};
+
+	assert_non_null(t);
+	for (uint32_t i = 0; i < KEYS; i++) {
+		memcpy(key + at, &i, sizeof(i));
+		assert_null(table_find(t, key));
+		assert_non_null(table_add(t, key));
+	}
+	for (uint32_t i = 0; i < KEYS; i++) {
+		memcpy(key + at, &i, sizeof(i));
+		assert_memory_equal(table_find(t, key), key, size);
+	}
+	table_free(t);
+}
+
+static void test_many_keys(void **state)
+{
+	static const uint32_t sizes[] = {4, 8, 13, 28, 40};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		check_many_keys(sizes[i], 0);
+		check_many_keys(sizes[i], sizes[i] - 4);
+	}
+}
+
 static int model_find(const struct model *m, uint32_t key)
 {
 	for (unsigned i = 0; i < m->count; i++)
@@ -260,7 +294,7 @@ int main(void)
 		cmocka_unit_test(test_empty),	    cmocka_unit_test(test_no_capacity),
 		cmocka_unit_test(test_entry),	    cmocka_unit_test(test_full_fails),
 		cmocka_unit_test(test_full_evicts), cmocka_unit_test(test_long_keys),
-		cmocka_unit_test(test_churn),
+		cmocka_unit_test(test_many_keys),   cmocka_unit_test(test_churn),
 	};
 
 	return cmocka_run_group_tests_name("table", tests, NULL, NULL);

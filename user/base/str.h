@@ -45,7 +45,7 @@ static inline uint32_t number_hash(uint64_t number)
 {
 	unsigned __int128 product = (unsigned __int128)number * 0x9E3779B97F4A7C15ULL;
 
-	return (uint32_t)((uint64_t)product ^ (uint64_t)(product >> 64));
+	return (uint32_t)(product >> 32) ^ (uint32_t)(product >> 64);
 }
 
 uint64_t str_hash(struct str s);

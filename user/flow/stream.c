@@ -186,10 +186,10 @@ void stream_request(struct flow *f, struct conn *c, const struct event_data *e, 
 }
 
 /* One or more responses; returns the bytes of a head that goes on, absent if there are none. */
-static struct str responses(struct flow *f, struct conn *c, struct answer *a, struct str bytes,
-			    bool cut)
+static struct str responses(struct flow *f, struct conn *c, struct str bytes, bool cut)
 {
 	const struct proto *proto = conn_proto(c);
+	struct answer *a = &c->answer;
 
 	for (;;) {
 		struct msg msg = {.cut = cut, .request_op = match_op(c, a)};
@@ -225,14 +225,12 @@ static struct str responses(struct flow *f, struct conn *c, struct answer *a, st
 void stream_answer(struct flow *f, struct conn *c, struct str bytes, bool cut)
 {
 	struct piece **piece = &c->piece[MESSAGE_RESPONSE];
-	struct answer a = c->answer;
 
-	bytes = responses(f, c, &a, bytes, cut);
+	bytes = responses(f, c, bytes, cut);
 	if (*piece)
 		(*piece)->n = 0;
 	if (bytes.p && !piece_keep(f, piece, bytes))
-		bytes = responses(f, c, &a, bytes, true);
-	c->answer = a;
+		bytes = responses(f, c, bytes, true);
 	if (!bytes.p)
 		piece_free(f, piece);
 }

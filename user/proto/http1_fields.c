@@ -59,7 +59,8 @@ static const struct http1_header *header_find(struct str name)
 	const struct http1_header *row = headers[name.n < LENGTHS ? name.n : 0];
 
 	for (int i = 0; i < SAME_LENGTH && row[i].name; i++)
-		if (str_eq_nocase(name, (struct str){row[i].name, name.n}))
+		if ((*name.p | 0x20) == *row[i].name &&
+		    str_eq_nocase(name, (struct str){row[i].name, name.n}))
 			return &row[i];
 	return NULL;
 }
