@@ -258,18 +258,9 @@ static int make_rooms(struct agent *a, const struct options *o)
 
 static int make_ends(struct agent *a, const struct options *o)
 {
-	struct kern_options kern = {.backend = o->backend,
-				    .ring_size = o->ring_size,
-				    .capture_bytes = o->capture_bytes,
-				    .detail = o->detail,
-				    .slow_ns = o->log_slow_ns,
-				    .connections_max = o->connections_max,
-				    .btf = o->btf,
-				    .queue_time = o->queue_time,
-				    .stats = o->bpf_stats};
+	struct kern_options kern = pipeline_kern(o);
 	char why[512];
 
-	kern.bound_count = metrics_duration_bounds(&kern.bounds);
 	a->intake.handlers = pipeline_intake(&a->scrape);
 	a->web = web_new(&(struct web_options){.listen = o->listen,
 					       .metrics = write_metrics,

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "agent.h"
-#include "kern/kern.h"
+#include "check.h"
 #include "options.h"
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -29,9 +29,7 @@ static int command_run(const struct options *o)
 
 static int command_check(const struct options *o)
 {
-	return kern_check(&(struct kern_options){.btf = o->btf, .capture_bytes = o->capture_bytes})
-		       ? EXIT_FAILED
-		       : EXIT_OK;
+	return check_run(o) ? EXIT_FAILED : EXIT_OK;
 }
 
 static int command_version(const struct options *o)

@@ -37,7 +37,7 @@ struct option_row {
 	const char *(*near)(const char *value); /* the name that was meant; NULL: nobody knows */
 };
 
-#define OPTION_COUNT 32
+#define OPTION_COUNT 33
 #define TWIN_SIZE    40 /* of the longest SONDE_LONG_NAME, NUL included */
 
 extern const struct option_row option_rows[OPTION_COUNT];

@@ -224,6 +224,8 @@ int options_parse(struct options *o, int argc, char **argv, char **env)
 		defaults_set(&s);
 		if (o->command == COMMAND_RUN || o->command == COMMAND_CHECK)
 			err = option_user_key(o);
+		if (!err && o->json && o->command == COMMAND_RUN)
+			err = option_error("--json: only sonde check takes it");
 	}
 	if (err)
 		options_free(o);

@@ -56,6 +56,7 @@ struct options {
 	void *memory;		   /* what the strings stand in */
 	bool queue_time;
 	bool bpf_stats;
+	bool json;     /* `sonde check` */
 	bool markdown; /* --help=markdown: the README's table */
 };
 

@@ -4,6 +4,7 @@
  * to the sinks of out/ with its owner. Each function hands on and decides nothing. The invariant:
  * an owner that something open points to is held until that is over.
  */
+#include "options.h"
 #include "out/jsonlog.h"
 #include "out/metrics.h"
 #include "pipeline.h"
@@ -172,4 +173,20 @@ void pipeline_flow(struct scrape *s, struct flow_options *o)
 	o->renamed = routes_renamed;
 	o->websocket = websocket_event;
 	o->ctx = s;
+}
+
+struct kern_options pipeline_kern(const struct options *o)
+{
+	struct kern_options kern = {.backend = o->backend,
+				    .ring_size = o->ring_size,
+				    .capture_bytes = o->capture_bytes,
+				    .detail = o->detail,
+				    .slow_ns = o->log_slow_ns,
+				    .connections_max = o->connections_max,
+				    .btf = o->btf,
+				    .queue_time = o->queue_time,
+				    .stats = o->bpf_stats};
+
+	kern.bound_count = metrics_duration_bounds(&kern.bounds);
+	return kern;
 }

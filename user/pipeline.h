@@ -9,6 +9,10 @@
 #include "scrape.h"
 
 struct metrics_options;
+struct options;
+
+/* What the kernel half is asked for. */
+struct kern_options pipeline_kern(const struct options *o);
 
 /* Where records go. s is borrowed, and its rooms may be made later. */
 struct intake_handlers pipeline_intake(struct scrape *s);

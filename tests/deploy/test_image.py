@@ -94,7 +94,9 @@ def test_each_right_is_needed(live):
         rest = [other for other in rights if other != right]
         status, said = container.Pod(live, least(), rights=rest).check()
         same(f"status without {right}", status, 1)
-        check(f"CAP_{right}" in said.splitlines()[-1], f"without {right}: {said[-200:]}")
+        last = said.splitlines()[-1]
+        check(f"CAP_{right}" in last, f"without {right}: {last}")
+        check(not any(f"CAP_{other}" in last for other in rest), f"without {right}: {last}")
 
 
 def named_server(live):
@@ -131,3 +133,5 @@ def test_needs_bpf_of_the_profile(live):
     profile.write_text(text.replace('"bpf", ', ""))
     status, said = container.Pod(live, least(), profile=profile).check()
     same(f"status: {said[-200:]}", status, 1)
+    check("allow bpf() in the seccomp profile" in said.splitlines()[-1], said[-200:])
+    check(re.search(r"^FAIL +right +seccomp ", said, re.M), said)

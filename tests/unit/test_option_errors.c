@@ -121,6 +121,8 @@ static const char *const line_errors[][2] = {
 	{"--detial=full", "--detial: unknown option; did you mean --detail?"},
 	{"chek", "chek: " COMMAND},
 	{"run check", "check: one command at a time, there is 'run' already"},
+	{"--json", "--json: only sonde check takes it"},
+	{"run --json", "--json: only sonde check takes it"},
 	{"--ring-size=\x1b[0m", "--ring-size=?[0m: " SIZE},
 };
 /* clang-format on */

@@ -1,52 +1,192 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `sonde check`: would it work here, and if not, why? Each question is a row; each program is tried
- * by itself, loaded and attached for a moment, because only the kernel knows. Nothing is left
- * behind, and nothing is traced: the object is closed before anything is read.
+ * `sonde check`: would it work here, and if not, why? Each question is a row. Backends are tried
+ * first, whole, as the agent would: what else is missing is judged by whether one of them works.
+ * Then each program is tried by itself, loaded and attached for a moment, because only the kernel
+ * knows. Nothing is left behind, and nothing that was seen is read.
  */
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+#include <bpf/bpf.h>
 
-#include "kern/knobs.h"
 #include "kern/object.h"
+#include "kern/rights.h"
+
+#define TRIALS_MAX 8 /* backends */
 
 static const struct {
 	const char *program;
 	const char *gives;
-	bool needed;
 } hooks[] = {
-	{"sock_sent", "what processes send (kernel 6.3 and later)", true},
-	{"sock_received", "what processes receive (kernel 6.3 and later)", true},
-	{"sock_state", "opening of connections, and who closed them", true},
-	{"sock_state_again", "the same, where the kernel skips the first", true},
-	{"sock_destroyed", "ends of connections, aborted requests", true},
-	{"sock_destroyed_again", "the same, where the kernel skips the first", true},
-	{"process_exec", "names of processes that live shortly", true},
-	{"process_exit", "forgetting processes that ended", true},
-	{"sweep_conns", "forgetting connections whose end no hook tells", false},
-	{"sweep_frames", "WebSocket connections that are open", false},
-	{"sock_readable", "http_server_request_queue_seconds, with --queue-time", false},
-	{"sock_retransmitted", "tcp_retransmits_total", false},
-	{"uring_file", "requests through io_uring", false},
-	{"uring_submit", "the same on registered files", false},
-	{"uring_wait", "the same, where they wait for a registered file", false},
+	{"sock_sent", "what processes send (kernel 6.3 and later)"},
+	{"sock_received", "what processes receive (kernel 6.3 and later)"},
+	{"sock_state", "opening of connections, and who closed them"},
+	{"sock_state_again", "the same, where the kernel skips the first"},
+	{"sock_destroyed", "ends of connections, aborted requests"},
+	{"sock_destroyed_again", "the same, where the kernel skips the first"},
+	{"process_exec", "names of processes that live shortly"},
+	{"process_exit", "forgetting processes that ended"},
+	{"sweep_conns", "forgetting connections whose end no hook tells"},
+	{"sweep_frames", "WebSocket connections that are open"},
+	{"sock_readable", "http_server_request_queue_seconds, with --queue-time"},
+	{"sock_retransmitted", "tcp_retransmits_total"},
+	{"uring_file", "requests through io_uring"},
+	{"uring_submit", "the same on registered files"},
+	{"uring_wait", "the same, where they wait for a registered file"},
 };
 
-#define HOOKS (sizeof(hooks) / sizeof(hooks[0]))
+struct check {
+	const struct kern_options *options;
+	struct report *report;
+	struct rights rights;
+	struct rights_needs needs;
+	bool failed[TRIALS_MAX];
+	char why[TRIALS_MAX][sizeof(((struct kern_verdict *)0)->why)];
+	size_t chosen; /* a backend, or TRIALS_MAX */
+	bool no_types; /* a file with other ones was given */
+};
 
-static void finding(bool ok, const char *what, const char *said)
+static bool works(const struct check *c)
 {
-	printf("%-5s %-22s %s\n", ok ? "ok" : "FAIL", what, said);
+	return c->chosen < TRIALS_MAX;
+}
+
+static enum finding_state missing(const struct check *c)
+{
+	return works(c) ? FINDING_LOST : FINDING_FAIL;
+}
+
+/* As the agent would choose: the first that works, of all or of the one that is asked for. */
+static void try_backends(struct check *c)
+{
+	const char *asked = c->options->backend;
+	struct kern_options o = *c->options;
+
+	c->chosen = TRIALS_MAX;
+	for (size_t i = 0; i < TRIALS_MAX && kern_backend_name(i); i++) {
+		struct kern *k;
+
+		o.backend = kern_backend_name(i);
+		k = kern_new(&o, c->why[i], sizeof(c->why[i]));
+		c->failed[i] = !k;
+		kern_free(k);
+		if (k && !works(c) && (!strcmp(asked, "auto") || !strcmp(asked, o.backend)))
+			c->chosen = i;
+	}
+}
+
+static void check_lockdown(const struct check *c)
+{
+	struct finding f = {.section = "kernel",
+			    .name = "lockdown",
+			    .state = FINDING_UNKNOWN,
+			    .found = "securityfs is not mounted, or this kernel has no lockdown",
+			    .gives = "reading the kernel's memory: hooks that are refused below",
+			    .remedy = "boot with lockdown=integrity or none"};
+	char mode[32];
+
+	if (kern_lockdown(mode, sizeof(mode))) {
+		f.found = mode;
+		f.state = strcmp(mode, "confidentiality") ? FINDING_OK : missing(c);
+	}
+	if (f.state == FINDING_OK || f.state == FINDING_UNKNOWN)
+		f.gives = f.remedy = NULL;
+	report_add(c->report, &f);
+}
+
+static void check_types(struct check *c)
+{
+	const char *file = c->options->btf;
+	struct finding f = {.section = "kernel",
+			    .name = "types",
+			    .found = file ? file : KERNEL_BTF,
+			    .remedy = "boot a kernel built with CONFIG_DEBUG_INFO_BTF"};
+	char said[512];
+	int err = 0;
+
+	if (file)
+		err = kern_types_try(file, said, sizeof(said));
+	c->no_types = err;
+	if (!err && access(KERNEL_BTF, R_OK)) {
+		err = works(c) ? 0 : errno;
+		snprintf(said, sizeof(said), "%s%s" KERNEL_BTF ": %s", file ? file : "",
+			 file ? ", but none of the kernel's own: " : "", strerror(errno));
+		f.found = said;
+	}
+	if (err) {
+		f.state = missing(c);
+		f.found = said;
+		f.gives = "offsets in the kernel's data, and typed hooks: all of them";
+	}
+	if (c->no_types)
+		f.remedy = NULL; /* the finding has it */
+	report_add(c->report, &f);
+}
+
+static void check_kernel(struct check *c)
+{
+	struct utsname kernel = {0};
+
+	uname(&kernel);
+	report_add(
+		c->report,
+		&(struct finding){.section = "kernel", .name = "release", .found = kernel.release});
+	report_add(c->report, &(struct finding){.section = "kernel",
+						.name = "architecture",
+						.found = kernel.machine});
+	check_types(c);
+	check_lockdown(c);
+}
+
+/* Before 5.11 memory of tables counts as locked, and is bounded unless the bound may be raised. */
+static void check_memory(struct check *c)
+{
+	struct finding f = {.section = "limit",
+			    .name = "memlock",
+			    .found = "none: memory of programs and tables counts for the cgroup",
+			    .remedy = "give CAP_SYS_RESOURCE, or raise it (ulimit -l unlimited)"};
+	int err = check_memory_counted();
+	struct rlimit limit = {0};
+	char said[128];
+
+	getrlimit(RLIMIT_MEMLOCK, &limit);
+	if (err == -ENOENT) {
+		c->needs.memory = !works(c) && limit.rlim_cur != RLIM_INFINITY &&
+				  !rights_held(&c->rights, CAP_SYS_RESOURCE);
+		snprintf(said, sizeof(said), "%lld bytes%s", (long long)limit.rlim_cur,
+			 c->needs.memory ? ", and it may not be raised" : "");
+		f.found = limit.rlim_cur == RLIM_INFINITY ? "unlimited" : said;
+		f.state = c->needs.memory ? FINDING_FAIL : FINDING_OK;
+		f.gives = "memory of programs and tables, which this kernel counts as locked";
+	} else if (err) {
+		f.state = FINDING_UNKNOWN;
+		f.found = "not asked without rights";
+		f.remedy = NULL;
+	}
+	report_add(c->report, &f);
+}
+
+static void check_backends(const struct check *c)
+{
+	for (size_t i = 0; i < TRIALS_MAX && kern_backend_name(i); i++)
+		report_add(c->report,
+			   &(struct finding){.section = "backend",
+					     .name = kern_backend_name(i),
+					     .state = c->failed[i] ? missing(c) : FINDING_OK,
+					     .found = c->failed[i]     ? c->why[i]
+						      : i == c->chosen ? "chosen"
+								       : "works too"});
 }
 
 static int hook_try(const char *name, const struct kern_options *o)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, open, .btf_custom_path = o->btf);
-	struct sonde *skel = sonde__open_opts(&open);
+	struct sonde *skel = kern_open(o);
 	struct bpf_program *prog;
 	struct bpf_link *link;
 	int err;
@@ -55,10 +195,7 @@ static int hook_try(const char *name, const struct kern_options *o)
 		return -errno;
 	bpf_object__for_each_program(prog, skel->obj)
 		bpf_program__set_autoload(prog, !strcmp(bpf_program__name(prog), name));
-	err = knobs_signatures((struct event_signature *)skel->rodata->signatures,
-			       (__u8 *)skel->rodata->signature_of_byte);
-	if (!err)
-		err = sonde__load(skel);
+	err = sonde__load(skel);
 	prog = bpf_object__find_program_by_name(skel->obj, name);
 	if (!err && !kern_program_sweeps(prog)) {
 		link = bpf_program__attach(prog);
@@ -69,71 +206,61 @@ static int hook_try(const char *name, const struct kern_options *o)
 	return err;
 }
 
-static const char *refusal(int err)
+static void check_hook(const struct check *c, const char *program, const char *gives)
 {
-	return err == -ESRCH || err == -ENOENT ? "this kernel does not have it" : strerror(-err);
-}
-
-static int check_hooks(const struct kern_options *o)
-{
-	char said[256];
-	int worst = 0;
-
-	for (size_t i = 0; i < HOOKS; i++) {
-		int err = hook_try(hooks[i].program, o);
-
-		if (err)
-			snprintf(said, sizeof(said), "%s; lost without it: %s", refusal(err),
-				 hooks[i].gives);
-		finding(!err, hooks[i].program, err ? said : hooks[i].gives);
-		if (err && hooks[i].needed)
-			worst = err;
-	}
-	return worst;
-}
-
-static void check_file(const char *what, const char *path, const char *without)
-{
-	char said[256];
-	bool ok = !access(path, R_OK);
-
-	snprintf(said, sizeof(said), "%s%s%s", path, ok ? "" : ": ", ok ? "" : without);
-	finding(ok, what, said);
-}
-
-static void check_lockdown(void)
-{
-	char text[128] = "not known: securityfs is not mounted";
-	FILE *f = fopen("/sys/kernel/security/lockdown", "re");
-
-	if (f && fgets(text, sizeof(text), f))
-		text[strcspn(text, "\n")] = '\0';
-	if (f)
-		fclose(f);
-	finding(!strstr(text, "[confidentiality]"), "lockdown", text);
-}
-
-int kern_check(const struct kern_options *o)
-{
-	struct utsname kernel = {0};
-	char why[512];
+	struct finding f = {.section = "hook", .name = program, .gives = gives};
+	char said[128];
 	int err;
 
-	libbpf_set_print(kern_print);
-	uname(&kernel);
-	finding(true, "kernel", kernel.release);
-	finding(true, "root",
-		geteuid() ? "no: then CAP_BPF and CAP_PERFMON must be ambient" : "yes");
-	check_file("types", o->btf ? o->btf : "/sys/kernel/btf/vmlinux",
-		   "boot a kernel built with CONFIG_DEBUG_INFO_BTF, or give --btf=FILE");
-	check_lockdown();
-	check_file("processes", "/proc/1/cmdline", "host processes are not visible: set hostPID");
-	err = check_hooks(o);
-	if (err) {
-		kern_explain(err, o->btf, why, sizeof(why));
-		printf("sonde would not work here: %s\n", why);
-	} else {
-		printf("sonde works here, with backend sock\n");
+	if (c->no_types) {
+		f.state = FINDING_UNKNOWN;
+		f.found = "not tried with such types";
+		report_add(c->report, &f);
+		return;
 	}
-	return err;
+	err = hook_try(program, c->options);
+	if (err) {
+		f.state = kern_program_optional(program) ? FINDING_LOST : missing(c);
+		f.found = kern_refusal(err, said, sizeof(said));
+	}
+	report_add(c->report, &f);
+}
+
+static void check_hooks(const struct check *c)
+{
+	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++)
+		check_hook(c, hooks[i].program, hooks[i].gives);
+}
+
+/* Whether bpf() itself is refused; with all rights held, something else forbids it. */
+static bool call_refused(void)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, 4, 4, 1, NULL);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0;
+}
+
+void kern_check(const struct kern_options *o, bool environs, struct report *report,
+		struct kern_verdict *verdict)
+{
+	struct check c = {.options = o, .report = report};
+	char missing_rights[64];
+
+	rights_read(&c.rights);
+	rights_missing(&c.rights, missing_rights, sizeof(missing_rights));
+	try_backends(&c);
+	c.needs.programs = !works(&c);
+	c.needs.environs = !environs;
+	c.needs.call = !works(&c) && !*missing_rights && call_refused();
+	check_kernel(&c);
+	check_memory(&c);
+	rights_report(&c.rights, &c.needs, report);
+	check_features(c.needs.call || (c.needs.programs && *missing_rights), report);
+	check_backends(&c);
+	check_hooks(&c);
+	verdict->backend = works(&c) ? kern_backend_name(c.chosen) : NULL;
+	if (!verdict->backend) /* in the agent's own words */
+		kern_free(kern_new(o, verdict->why, sizeof(verdict->why)));
 }

@@ -12,10 +12,11 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/str.h"
 #include "kern/object.h"
+#include "kern/rights.h"
 
-#define KERNEL_BTF "/sys/kernel/btf/vmlinux"
-#define LOCKDOWN   "/sys/kernel/security/lockdown"
+#define LOCKDOWN "/sys/kernel/security/lockdown"
 
 /* The verifier's log is one message of many lines; the last ones say why it refused. */
 int kern_print(enum libbpf_print_level level, const char *format, va_list args)
@@ -32,17 +33,26 @@ int kern_print(enum libbpf_print_level level, const char *format, va_list args)
 	return 0;
 }
 
+/* The kernel writes all modes, the one in force in brackets. */
+bool kern_lockdown(char *mode, size_t size)
+{
+	char text[128];
+	struct str rest;
+	FILE *f = fopen(LOCKDOWN, "re");
+	size_t n = f ? fread(text, 1, sizeof(text), f) : 0;
+
+	if (f)
+		fclose(f);
+	rest = (struct str){text, n};
+	str_cut(&rest, '[');
+	return str_copy(mode, size, str_cut(&rest, ']')) > 0;
+}
+
 static bool lockdown_confidential(void)
 {
-	char text[128] = "";
-	FILE *f = fopen(LOCKDOWN, "re");
+	char mode[32];
 
-	if (!f)
-		return false;
-	if (!fgets(text, sizeof(text), f))
-		text[0] = '\0';
-	fclose(f);
-	return strstr(text, "[confidentiality]");
+	return kern_lockdown(mode, sizeof(mode)) && !strcmp(mode, "confidentiality");
 }
 
 /* Where the main one is missing, the kernel is too old, whatever the verifier said first. */
@@ -51,33 +61,66 @@ static bool has_tracepoint(const char *name)
 	return libbpf_find_vmlinux_btf_id(name, BPF_TRACE_RAW_TP) > 0;
 }
 
+const char *kern_refusal(int err, char *said, size_t size)
+{
+	if ((err == -ESRCH || err == -ENOENT || err == -ENODATA) && access(KERNEL_BTF, R_OK))
+		return "not known: the kernel shows no types of its own";
+	if (lockdown_confidential() && (err == -EINVAL || err == -ENOENT))
+		return "refused by lockdown=confidentiality";
+	if (err == -ESRCH || err == -ENOENT)
+		return "this kernel does not have it";
+	libbpf_strerror(err, said, size);
+	return said;
+}
+
+static void no_types(const char *btf, const char *release, char *why, size_t why_size)
+{
+	if (btf)
+		snprintf(why, why_size,
+			 "kernel %s shows no types of its own at " KERNEL_BTF
+			 ", without which it takes no typed hooks, whatever --btf has: boot one "
+			 "built with CONFIG_DEBUG_INFO_BTF",
+			 release);
+	else
+		snprintf(why, why_size,
+			 "kernel %s has no type information at " KERNEL_BTF
+			 ": mount sysfs, or boot a kernel built with CONFIG_DEBUG_INFO_BTF",
+			 release);
+}
+
 void kern_explain(int err, const char *btf, char *why, size_t why_size)
 {
 	struct utsname kernel = {0};
+	struct rights rights;
+	char missing[64];
 
 	uname(&kernel);
-	if (btf && access(btf, R_OK))
-		snprintf(why, why_size, "--btf=%s: %s: give a readable BTF file of this kernel",
-			 btf, strerror(errno));
-	else if (geteuid() != 0 && (err == -EPERM || err == -EACCES))
-		snprintf(why, why_size,
-			 "loading programs into the kernel was refused (%s): run as root, or in a "
-			 "privileged pod",
-			 strerror(-err));
-	else if (!btf && access(KERNEL_BTF, R_OK))
-		snprintf(why, why_size,
-			 "kernel %s has no type information at " KERNEL_BTF
-			 ": boot one built with CONFIG_DEBUG_INFO_BTF, or give --btf=FILE",
-			 kernel.release);
+	rights_read(&rights);
+	rights_missing(&rights, missing, sizeof(missing));
+	if (*missing && (err == -EPERM || err == -EACCES))
+		snprintf(
+			why, why_size,
+			"%s %s missing, so the kernel refuses the programs (%s): run as root, give "
+			"the container %s, or privileged: true",
+			missing, strchr(missing, ' ') ? "are" : "is", strerror(-err), missing);
+	else if (access(KERNEL_BTF, R_OK) && !has_tracepoint("sched_process_exit"))
+		no_types(btf, kernel.release, why, why_size);
 	else if (lockdown_confidential()) /* the verifier then says EINVAL: helpers are gone */
 		snprintf(why, why_size,
-			 "kernel lockdown is in confidentiality mode, which forbids tracing: boot "
-			 "with lockdown=integrity or none");
-	else if (err == -EPERM) /* EACCES is the verifier's word */
+			 "kernel lockdown is in confidentiality mode, which forbids programs to "
+			 "read the kernel's memory (bpf_probe_read_kernel): boot with "
+			 "lockdown=integrity or none");
+	else if (err == -EPERM && !rights.first_users) /* EACCES is the verifier's word */
 		snprintf(why, why_size,
-			 "the kernel refused to load programs (%s): give the container "
-			 "CAP_BPF and CAP_PERFMON, or privileged: true",
+			 "the kernel refused to load programs (%s), since this is a user namespace "
+			 "of its own: start the agent outside of it",
 			 strerror(-err));
+	else if (err == -EPERM)
+		snprintf(why, why_size,
+			 "the kernel refused to load programs (%s) though the rights are held: %s",
+			 strerror(-err),
+			 rights.filtered ? "allow bpf() in the seccomp profile"
+					 : "a security module forbids it, ask its log");
 	else if (err == -ESRCH || err == -ENOENT || !has_tracepoint("sock_send_length"))
 		snprintf(why, why_size,
 			 "kernel %s lacks a tracepoint that backend sock needs (kernel 6.3 and "

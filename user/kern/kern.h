@@ -15,6 +15,7 @@
 
 struct kern;
 struct intake;
+struct report;
 
 struct kern_options {
 	const char *backend;	/* "auto" or the name of one */
@@ -86,11 +87,16 @@ int kern_websockets(struct kern *k, struct intake *intake);
  */
 int kern_roll(struct kern *k, void (*fn)(void *ctx, uint64_t conn), void *ctx);
 
+struct kern_verdict {
+	const char *backend; /* that would be chosen; NULL: none works */
+	char why[512];	     /* none does */
+};
+
 /*
- * `sonde check`: one line a finding on stdout: right, system, what was tried, what is lost without
- * it. Tries each program by itself. Returns 0 if the main job would work, else -errno of what
- * forbids it.
+ * `sonde check`: a row for each question about kernel, rights and hooks. Tries each backend, each
+ * feature, and each program by itself. environs: those of all processes can be read.
  */
-int kern_check(const struct kern_options *options);
+void kern_check(const struct kern_options *options, bool environs, struct report *report,
+		struct kern_verdict *verdict);
 
 #endif

@@ -81,6 +81,30 @@ static int knobs_set(struct sonde *skel, const struct kern_options *o)
 				(__u8 *)skel->rodata->signature_of_byte);
 }
 
+/* Opened and told its knobs; NULL with errno. */
+struct sonde *kern_open(const struct kern_options *o)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, open, .btf_custom_path = o->btf);
+	struct sonde *skel = sonde__open_opts(&open);
+	int err = skel ? knobs_set(skel, o) : 0;
+
+	if (!err)
+		return skel;
+	sonde__destroy(skel);
+	errno = -err;
+	return NULL;
+}
+
+const char *kern_backend_name(size_t i)
+{
+	return i < BACKENDS ? backends[i].name : NULL;
+}
+
+bool kern_program_optional(const char *program)
+{
+	return listed(program, optional, OPTIONAL) || !strcmp(program, "sock_readable");
+}
+
 static int attach_all(struct kern *k)
 {
 	struct bpf_program *prog;
@@ -150,18 +174,15 @@ static void kern_close(struct kern *k)
 static int backend_try(struct kern *k, const struct backend *b, const struct kern_options *o,
 		       size_t optionals)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, open, .btf_custom_path = o->btf);
 	struct bpf_program *prog;
 	int err;
 
-	k->skel = sonde__open_opts(&open);
+	k->skel = kern_open(o);
 	if (!k->skel)
 		return -errno;
 	bpf_object__for_each_program(prog, k->skel->obj)
 		bpf_program__set_autoload(prog, wanted(b, bpf_program__name(prog), o, optionals));
-	err = knobs_set(k->skel, o);
-	if (!err)
-		err = sonde__load(k->skel);
+	err = sonde__load(k->skel);
 	if (!err)
 		err = maps_open(k);
 	if (!err)
@@ -184,6 +205,10 @@ struct kern *kern_new(const struct kern_options *o, char *why, size_t why_size)
 		return NULL;
 	}
 	libbpf_set_print(kern_print);
+	if (o->btf && kern_types_try(o->btf, why, why_size)) {
+		free(k);
+		return NULL;
+	}
 	for (size_t i = 0; i < BACKENDS && err; i++) {
 		if (strcmp(o->backend, "auto") != 0 && strcmp(o->backend, backends[i].name) != 0)
 			continue;

@@ -7,6 +7,7 @@
 
 #include <bpf/libbpf.h>
 
+#include "base/report.h"
 #include "kern/kern.h"
 #include "sonde.skel.h"
 
@@ -36,6 +37,19 @@ struct kern {
 	int stats_fd;
 };
 
+/* load.c */
+struct sonde *kern_open(const struct kern_options *o); /* told its knobs; NULL with errno */
+const char *kern_backend_name(size_t i);	       /* NULL past the last */
+bool kern_program_optional(const char *program);       /* the main job does without */
+
+/* check_features.c */
+void check_features(bool refused, struct report *report); /* refused: nothing may be asked */
+/* To the cgroup: 0; against RLIMIT_MEMLOCK: -ENOENT; or -errno of what forbade asking. */
+int check_memory_counted(void);
+
+/* types.c: 0 if the file has this kernel's types, as far as one can tell; else says why not. */
+int kern_types_try(const char *path, char *why, size_t why_size);
+
 /* sums.c */
 int kern_sums_open(struct kern *k);
 void kern_sums_close(struct kern *k);
@@ -53,7 +67,11 @@ int kern_sweep(struct kern *k, enum kern_sweep sweep, size_t row,
 int kern_ring_record(void *ctx, void *record, size_t size);
 
 /* explain.c: libbpf's own words go to the debug log; the last of them help to explain a failure. */
+#define KERNEL_BTF "/sys/kernel/btf/vmlinux"
 int kern_print(enum libbpf_print_level level, const char *format, va_list args);
 void kern_explain(int err, const char *btf, char *why, size_t why_size);
+/* In words, for one hook or feature. */
+const char *kern_refusal(int err, char *said, size_t size);
+bool kern_lockdown(char *mode, size_t size); /* "none", "integrity"; false: nobody says */
 
 #endif
