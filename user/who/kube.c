@@ -54,6 +54,7 @@ struct kube {
 	uint64_t news;
 	struct pods *told;     /* by the API */
 	struct api *api;       /* NULL: it is not asked */
+	bool wanted;	       /* though it should be */
 	struct api_news *next; /* what it has told and was not read */
 };
 
@@ -302,12 +303,17 @@ void kube_place(struct kube *k, const struct proc *p, const struct cgroup *c, st
 
 bool kube_ask(struct kube *k, const struct api_options *options, char *why, size_t size)
 {
+	k->wanted = true;
 	k->api = api_new(options, why, size);
 	return k->api;
 }
 
 const struct follow_stats *kube_asked(const struct kube *k)
 {
+	static const struct follow_stats nothing;
+
+	if (k->wanted && !k->api)
+		return &nothing;
 	return k->api ? api_stats(k->api) : NULL;
 }
 

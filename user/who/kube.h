@@ -37,7 +37,7 @@ void kube_free(struct kube *k);
 
 /* Asks the API, too. False after `why` was filled in: then the folders serve alone. */
 bool kube_ask(struct kube *k, const struct api_options *options, char *why, size_t size);
-const struct follow_stats *kube_asked(const struct kube *k); /* NULL: the API is not asked */
+const struct follow_stats *kube_asked(const struct kube *k); /* NULL: nobody wanted that */
 
 /* Reads what is new. A number that changes with the names that are known. */
 uint64_t kube_news(struct kube *k);

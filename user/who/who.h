@@ -70,7 +70,7 @@ void who_forget(struct who *w, uint64_t now, uint64_t ttl_ns, who_forget_fn *fn,
 #define WHO_TABLES 6
 void who_tables(const struct who *w, const struct table *tables[WHO_TABLES]);
 
-/* How the Kubernetes API answers; NULL: it is not asked. */
+/* How the Kubernetes API answers; NULL: it was not to be asked. */
 const struct follow_stats *who_api(const struct who *w);
 
 /*
