@@ -1,31 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
 # Everything is built under .output/. `make help` lists what there is to make.
 
-OUT     := .output
 PREFIX  ?= /usr/local
 DESTDIR ?=
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-ARCH    := $(subst aarch64,arm64,$(subst x86_64,x86,$(shell uname -m)))
+HOST    := $(subst aarch64,arm64,$(subst x86_64,x86,$(shell uname -m)))
+ARCH    := $(HOST)
+STATIC  := $(if $(filter-out $(HOST),$(ARCH)),1)
+OUT     := .output$(if $(STATIC),/static-$(ARCH))
 JOBS    := $(shell nproc)
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 # Debian packages; on another distribution `make` names them and stops.
-PACKAGES_BUILD := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev \
-		  libjansson-dev libmicrohttpd-dev nettle-dev libcurl4-openssl-dev
-PACKAGES_CHECK := $(PACKAGES_BUILD) libcmocka-dev clang-format clang-tidy cppcheck shellcheck curl wrk \
+PACKAGES_BUILD = gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev \
+		  libjansson-dev libmicrohttpd-dev nettle-dev libcurl4-openssl-dev \
+		  $(if $(STATIC),python3 dpkg-dev) $(if $(CROSS),$(PACKAGES_CROSS_$(ARCH)))
+PACKAGES_CROSS_x86   := gcc-x86-64-linux-gnu libc6-dev-amd64-cross
+PACKAGES_CROSS_arm64 := gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+PACKAGES_KERNELS = $(PACKAGES_BUILD) $(PACKAGES_CROSS_arm64) python3 dpkg-dev qemu-system-x86 qemu-system-arm cpio
+PACKAGES_CHECK = $(PACKAGES_KERNELS) libcmocka-dev clang-format clang-tidy cppcheck shellcheck curl wrk \
 		  nginx-light nodejs node-ws prometheus chromium python3 python3-fastapi python3-uvicorn \
 		  python3-websockets python3-wsproto python3-httpx gunicorn apache2-bin util-linux \
 		  libclang-rt-dev iproute2 nftables jq prometheus-alertmanager python3-yaml yamllint \
-		  buildah runc systemd dpkg-dev lintian
-PACKAGES_DEMO  := $(PACKAGES_BUILD) iproute2 openssl prometheus prometheus-alertmanager python3 \
+		  buildah runc systemd lintian
+PACKAGES_DEMO  = $(PACKAGES_BUILD) iproute2 openssl prometheus prometheus-alertmanager python3 \
 		  python3-fastapi python3-uvicorn python3-websockets python3-httpx python3-yaml
+# Those of tests/kernels that make check runs; all of them: make kernels.
+KERNELS_CHECK := x86:6.12 arm64:6.12
 
-CC       := gcc
+CROSS_x86   := x86_64-linux-gnu-
+CROSS_arm64 := aarch64-linux-gnu-
+CROSS    := $(if $(filter-out $(HOST),$(ARCH)),$(CROSS_$(ARCH)))
+CC       := $(CROSS)gcc
 CLANG    := clang
+PYTHON   := /usr/bin/python3
 CFLAGS   ?= -O2 -g -flto=auto
 WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes
 INCLUDES := -Iuser -Ibpf -isystem $(OUT)
 CPPFLAGS += -D_GNU_SOURCE $(INCLUDES)
+LIBRARIES := .output/libraries-$(ARCH)
+ifeq ($(STATIC),1)
+CPPFLAGS += -isystem $(LIBRARIES)/include
+LDFLAGS  += -static -L$(LIBRARIES)/lib
+LIBRARIES_MADE := $(LIBRARIES)/made
+CURL     := 0
+endif
 LDLIBS   := -lbpf -lelf -lz -ljansson -lmicrohttpd -lnettle
 
 # libcurl is for --kube=api alone: TLS to the API server. It is left out where it is missing, and by CURL=0.
@@ -51,6 +70,8 @@ FUZZ_OBJ := $(patsubst %.c,$(OUT)/fuzz/%.o,$(filter-out user/main.c,$(SRC)))
 UNIT     := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ     := $(patsubst tests/%.c,$(OUT)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS    := $(patsubst %.c,$(OUT)/tests/%,$(notdir $(wildcard tests/live/*.c tests/bench/*.c)))
+TOOL_LIBS   := -ljansson -lpthread
+GUEST_TOOLS := $(addprefix $(OUT)/tests/,crowd crowd_server frames loop syscalls programs sonde_budget)
 
 # What is compiled depends on how: $(OUT)/flags and $(OUT)/version change when these texts do.
 flags     = $(CC) $(CLANG) $(CFLAGS) $(WARNINGS) $(CPPFLAGS) $(LDFLAGS) $(LDLIBS) $(BPFFLAGS) $(SANITIZE)
@@ -64,7 +85,7 @@ endif
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: always help run demo build install packages-build packages-check packages-demo check lint unit live deploy bench soak fuzz vmlinux clean
+.PHONY: always help run demo build install packages-build packages-check packages-demo packages-kernels check lint unit live deploy kernels guests bench soak fuzz vmlinux clean
 
 help:
 	@echo 'make run      install what is missing, build, run the agent on this machine (asks for root)'
@@ -75,11 +96,12 @@ help:
 	@echo 'make lint     format, clang-tidy, cppcheck, shellcheck, arrows'
 	@echo 'make unit     unit and replay tests;  make live  tests on real traffic (root)'
 	@echo 'make deploy   the files of deploy/ through the tools that they are for (root)'
+	@echo 'make kernels  the agent in kernels of Debian under emulation, a table; KERNELS="x86:6.12 arm64:newest"'
 	@echo 'make bench    what the agent costs: paired runs without and with it (root)'
 	@echo 'make soak     20 minutes of churn, overload and kills (root); SECONDS=120 for less'
 	@echo 'make fuzz     inputs that nobody thought of, a minute a target; SECONDS=600 for more'
 	@echo 'make vmlinux  renew vmlinux/ from a kernel (BTF=FILE ARCH=x86|arm64)'
-	@echo 'make clean    V=1 shows commands'
+	@echo 'make clean    V=1 shows commands; STATIC=1 links statically; ARCH=x86|arm64 compiles for another machine'
 
 run: packages-build
 	@$(MAKE) --no-print-directory -j$(JOBS) build >&2
@@ -93,23 +115,27 @@ build: $(OUT)/sonde
 
 check: packages-check
 	@$(MAKE) --no-print-directory -j$(JOBS) build $(UNIT) $(TOOLS)
-	@$(MAKE) --no-print-directory -k lint unit live deploy
+	@$(MAKE) --no-print-directory -k lint unit live deploy kernels KERNELS='$(KERNELS_CHECK)'
 
-packages-build packages-check packages-demo: packages-%:
+packages-build packages-check packages-demo packages-kernels: packages-%:
 	@tests/packages.sh $(PACKAGES_$(shell echo $* | tr a-z A-Z))
 
 $(OUT)/sonde: $(OBJ)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
-$(OBJ) $(SAN_OBJ) $(FUZZ_OBJ) $(BPF_OBJ) $(UNIT) $(FUZZ) $(TOOLS): $(OUT)/flags
+$(OBJ) $(SAN_OBJ) $(FUZZ_OBJ) $(BPF_OBJ) $(UNIT) $(FUZZ) $(TOOLS) $(GUEST_TOOLS): $(OUT)/flags
 $(VERSIONED:%=$(OUT)/%) $(VERSIONED:%=$(OUT)/san/%) $(VERSIONED:%=$(OUT)/fuzz/%): $(OUT)/version
 
 $(OUT)/flags $(OUT)/version: $(OUT)/%: always $(filter clean,$(MAKECMDGOALS))
 	$(Q)mkdir -p $(@D)
 	$(Q)text='$(subst ','\'',$($*))'; [ "$$text" = "$$(cat $@ 2>/dev/null)" ] || echo "$$text" > $@
 
-$(OUT)/user/%.o: user/%.c | $(SKELETON)
+$(LIBRARIES)/made: tests/kernels/libraries.py
+	$(call say,LIBS,$(@D))
+	$(Q)$(PYTHON) $< $(ARCH) $(@D) && touch $@
+
+$(OUT)/user/%.o: user/%.c | $(SKELETON) $(LIBRARIES_MADE)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(CPPFLAGS) $(version) -MD -MP -c $< -o $@
@@ -146,10 +172,18 @@ $(OUT)/unit/%: tests/unit/%.c $(OUT)/san/libsonde.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(SANITIZE) $(WARNINGS) $(CPPFLAGS) -MD -MP $< $(OUT)/san/libsonde.a $(LDLIBS) -lcmocka -o $@
 
-$(OUT)/tests/%: tests/*/%.c
+$(OUT)/tests/%: tests/*/%.c | $(LIBRARIES_MADE)
 	$(call say,TOOL,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) -D_GNU_SOURCE -MD -MP $< -ljansson -lpthread -o $@
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(CPPFLAGS) $(LDFLAGS) -MD -MP $< $(TOOL_LIBS) -o $@
+
+$(OUT)/tests/programs: TOOL_LIBS := -lbpf -lelf -lz
+
+# The agent as it is, but for one function of libbpf.
+$(OUT)/tests/sonde_budget: tests/kernels/budget.c $(OBJ)
+	$(call say,TOOL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(CPPFLAGS) $(LDFLAGS) -Wl,--wrap=bpf_prog_load -MD -MP $(filter %.c %.o,$^) $(LDLIBS) -o $@
 
 # The one tool that is made of the agent's own parts.
 $(OUT)/tests/writer: tests/bench/writer.c $(filter-out $(OUT)/user/main.o,$(OBJ))
@@ -183,6 +217,14 @@ live: build $(TOOLS)
 deploy: build $(TOOLS)
 	@$(SUDO) env REQUIRE_LIVE=$(REQUIRE_LIVE) tests/deploy/run
 
+# All there is to run in a guest, for one architecture.
+guests: build $(GUEST_TOOLS)
+
+kernels: packages-kernels
+	@for arch in x86 arm64; do case '$(KERNELS) ' in *$$arch:*|' ') \
+		$(MAKE) --no-print-directory -j$(JOBS) STATIC=1 ARCH=$$arch guests || exit;; esac; done
+	@tests/kernels/run $(KERNELS)
+
 bench: build $(TOOLS)
 	@$(SUDO) tests/bench/run
 
@@ -199,4 +241,4 @@ vmlinux:
 clean:
 	$(Q)rm -rf $(OUT)
 
--include $(OBJ:.o=.d) $(SAN_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(UNIT:%=%.d) $(FUZZ:%=%.d) $(TOOLS:%=%.d) $(BPF_OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(SAN_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(UNIT:%=%.d) $(FUZZ:%=%.d) $(TOOLS:%=%.d) $(GUEST_TOOLS:%=%.d) $(BPF_OBJ:.o=.d)

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a guest said, checked: the agent's counts against those of the tools at both ends.
+
+The comparisons are those of tests/live. A check is a function that raises Failure; its row in
+CHECKS is a column of the table.
+"""
+
+import collections
+import json
+import sys
+
+from debian import ROOT
+
+sys.path.insert(0, str(ROOT / "tests/live"))
+
+import crowd
+import frames
+import promtext
+from sonde_test import Failure, check, same
+
+BUDGET = 100_000  # instructions: a tenth of the verifier's limit
+# Above it: each holds all of the core, functions that are verified once each, the walk through
+# WebSocket frames being the longest with 80,000.
+EXCUSED = ("sock_sent", "sock_received")
+BAD = ("BUG:", "WARNING:", "Oops", "soft lockup")
+
+
+class Said:
+    """The files that one backend left in a guest."""
+
+    def __init__(self, files, backend):
+        self.backend = backend
+        self.files = {name.removeprefix(f"{backend}/"): data.decode(errors="replace")
+                      for name, data in files.items() if name.startswith(f"{backend}/")}
+        self.dmesg = files["dmesg"].decode(errors="replace")
+        self.programs_before = programs(files["programs"].decode())
+
+    def text(self, name):
+        check(name in self.files, f"the guest left no {name}")
+        return self.files[name]
+
+    def metrics(self, name):
+        return promtext.Metrics(self.text(name))
+
+    def counts(self, name):
+        pairs = (word.split("=") for word in self.text(name).strip().split(","))
+        return {name: int(count) for name, count in pairs}
+
+    def lines(self, name):
+        return [json.loads(line) for line in self.text(name).splitlines()]
+
+    def refusal(self):
+        """Why the agent did not start, or None."""
+        if "plain/refused" not in self.files:
+            return None
+        lines = self.text("plain/said").strip().splitlines() or ["{}"]
+        return json.loads(lines[-1]).get("message", "no word")
+
+
+def programs(text):
+    """{name: how many}"""
+    return collections.Counter(line.split()[0] for line in text.splitlines())
+
+
+def check_attach(said):
+    there = programs(said.text("plain/programs")) - said.programs_before
+    check(there, "no program is loaded")
+    metrics = said.metrics("plain/http-metrics")
+    same("backend", metrics.counts("sonde_backend", ("name",)), {(said.backend,): 1})
+    attached = metrics.counts("sonde_programs_attached", ("program",))
+    missing = [name for (name,), count in attached.items() if not count]
+    check(attached and not missing, f"not attached: {missing}")
+    bad = [line for line in said.dmesg.splitlines() if any(word in line for word in BAD)]
+    same("the kernel's complaints", bad[:3], [])
+
+
+def check_requests(said, folder):
+    """Both tools' counts are each other's and the agent's, and the funnel closes."""
+    metrics = said.metrics(f"{folder}/http-metrics")
+    client, server = (said.counts(f"{folder}/http-{end}") for end in ("client", "server"))
+    same("the ends' counts", crowd.requests_of(server), crowd.requests_of(client))
+    losses = metrics.counts("sonde_transactions_lost_total", ("reason",))
+    for role, counts in (("server", server), ("client", client)):
+        got = crowd.counted(metrics, role, f"http-{role}")
+        same(f"{role} counts (lost {losses})", got, crowd.requests_of(counts))
+    opened = metrics.counts("tcp_connections_opened_total", ("role", "service"))
+    for role in ("server", "client"):
+        same(f"connections of the {role}", opened.get((role, f"http-{role}")), client["opened"])
+    same("the funnel's rest", crowd.funnel(metrics)["unexplained"], 0)
+    return crowd.funnel(metrics)
+
+
+def check_http(said):
+    check_requests(said, "plain")
+
+
+def check_websocket(said):
+    metrics = said.metrics("plain/ws-metrics")
+    told = lambda role: frames.only_counted(said.counts(f"plain/ws-{role}"))
+    ends = {role: told(role) for role in ("server", "client")}
+    image = frames.common(frames.mirrored(ends["client"]))
+    same("the ends' counts", image, frames.common(ends["server"]))
+    check(ends["server"].get("messages sent text"), "nothing was said")
+    for role, counts in ends.items():
+        same(f"{role} counts", frames.counted(metrics, role, f"ws-{role}"), counts)
+        same(f"{role} losses", frames.losses(metrics, f"ws-{role}"), {})
+
+
+def check_ids(said):
+    """Each request of the plain run has one id, the same at both ends, that no other one has."""
+    ids = {}
+    for role in ("server", "client"):
+        lines = [o for o in said.lines("plain/lines") if o.get("service") == f"http-{role}"]
+        ids[role] = collections.Counter((o["path"], o["request_id"]) for o in lines)
+    wanted = sum(crowd.requests_of(said.counts("plain/http-server")).values())
+    same("lines of the server", sum(ids["server"].values()), wanted)
+    same("ids that one end alone has", dict(ids["server"] - ids["client"]), {})
+    same("ids that one end alone has", dict(ids["client"] - ids["server"]), {})
+    same("ids", len({one for _, one in ids["server"]}), wanted)
+
+
+def check_overflow(said):
+    funnel = check_requests(said, "overflow")
+    check(funnel["shed"] > 0, "nothing was shed: not enough load")
+
+
+def check_detach(said):
+    for folder in ("plain", "overflow"):
+        same("exit status of the agent", said.text(f"{folder}/exit").strip(), "0")
+        left = programs(said.text(f"{folder}/programs_after")) - said.programs_before
+        same("programs that are left", dict(left), {})
+
+
+def budget(said):
+    """{program: (instructions, microseconds)} of the verifier."""
+    rows = (line.split() for line in said.files.get("overflow/budget", "").splitlines())
+    return {name: (int(count), int(us)) for name, count, us in rows}
+
+
+def check_budget(said):
+    """A tenth of what the verifier goes through at most, or a reason."""
+    counts = {name: count for name, (count, _) in budget(said).items()}
+    check(counts, "no program was loaded")
+    over = {name: n for name, n in counts.items() if n > BUDGET and name not in EXCUSED}
+    same("programs above a tenth of the limit", over, {})
+
+
+CHECKS = {
+    "attach": check_attach,
+    "http": check_http,
+    "websocket": check_websocket,
+    "ids": check_ids,
+    "overflow": check_overflow,
+    "detach": check_detach,
+    "budget": check_budget,
+}
+
+
+def judge(said):
+    """{check: "ok" or what is wrong}"""
+    result = {}
+    for name, function in CHECKS.items():
+        try:
+            function(said)
+            result[name] = "ok"
+        except (Failure, promtext.FormatError, ValueError, KeyError) as fault:
+            result[name] = f"{type(fault).__name__}: {fault}"[:600]
+    return result
