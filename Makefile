@@ -22,7 +22,7 @@ PACKAGES_CHECK = $(PACKAGES_KERNELS) libcmocka-dev clang-format clang-tidy cppch
 		  nginx-light nodejs node-ws prometheus chromium python3 python3-fastapi python3-uvicorn \
 		  python3-websockets python3-wsproto python3-httpx gunicorn apache2-bin util-linux \
 		  libclang-rt-dev iproute2 nftables jq prometheus-alertmanager python3-yaml yamllint \
-		  buildah runc systemd lintian
+		  buildah runc systemd lintian openssl
 PACKAGES_DEMO  = $(PACKAGES_BUILD) iproute2 openssl prometheus prometheus-alertmanager python3 \
 		  python3-fastapi python3-uvicorn python3-websockets python3-httpx python3-yaml
 # Those of tests/kernels that make check runs; all of them: make kernels.

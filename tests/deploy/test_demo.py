@@ -198,7 +198,9 @@ def test_faults_and_a_new_pod(live):
     counted = lambda: run.sent().get("audit GET /api/audit 500", 0)
     until("errors", lambda: counted() > 3, 40)
     run.order("errors audit 0", "audit: ")
+    run.order("rate 0", "0 requests a second")  # with nothing under way that nobody would answer
     said = run.order("start sync", "sync is ")
+    run.order("rate 20", "20 requests a second")
     new = re.search(r"sync is (\S+)", said).group(1)
     same("pods of one ReplicaSet", new.rsplit("-", 1)[0], run.pods["sync"][0].rsplit("-", 1)[0])
     of_new = f'sum(http_server_request_duration_seconds_count{{pod="{new}"}}) > 5'
