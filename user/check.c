@@ -19,8 +19,11 @@
 #include "kern/rights.h"
 #include "out/listen.h"
 #include "pipeline.h"
+#include "who/api.h"
 
 #define PROCESSES_MAX 65536 /* that are looked at */
+#define API_TURNS     100   /* of waiting for the API server */
+#define API_TURN_US   50000
 
 struct environs {
 	unsigned seen, refused;
@@ -94,21 +97,65 @@ static void check_listen(struct report *r, const char *listen)
 	host_row(r, "listen", fd >= 0, said, "the endpoint, unless another agent has it", NULL);
 }
 
-static void check_kube(struct report *r, const struct options *o)
+static void check_kube_folder(struct report *r, const char *logs)
 {
 	char path[512], said[600];
 	int err;
 
-	if (o->kube == KUBE_OFF) {
-		host_row(r, "kube", true, "off", NULL, NULL);
-		return;
-	}
-	snprintf(path, sizeof(path), "%s/pods", o->kube_logs);
+	snprintf(path, sizeof(path), "%s/pods", logs);
 	err = access(path, R_OK | X_OK) ? errno : 0;
 	snprintf(said, sizeof(said), "files: %s%s%s", path, err ? ": " : "",
 		 err ? strerror(err) : "");
 	host_row(r, "kube", !err, said, "names of pods and containers, if this is a node of theirs",
 		 "mount the kubelet's folder, or name it by --kube-logs");
+}
+
+/* NULL once all pods are known; else what is in the way, as far as that is told in time. */
+static const char *api_trouble(const struct api *api)
+{
+	static const char *const troubles[FOLLOW_TROUBLES] = {
+		[FOLLOW_CONNECTION] = "no answer",
+		[FOLLOW_DENIED] = "the service account may not list and watch pods",
+		[FOLLOW_STATUS] = "it answers with an error",
+		[FOLLOW_INVALID] = "the answer is not that of a Kubernetes API",
+	};
+	const struct follow_stats *stats = api_stats(api);
+
+	for (int turn = 0; turn < API_TURNS; turn++) {
+		if (stats->up)
+			return NULL;
+		for (int i = 0; i < FOLLOW_TROUBLES; i++)
+			if (stats->troubles[i] && troubles[i])
+				return troubles[i];
+		usleep(API_TURN_US);
+	}
+	return troubles[FOLLOW_CONNECTION];
+}
+
+static void check_kube_api(struct report *r, const struct options *o)
+{
+	char why[256];
+	struct api *api = api_new(&(struct api_options){.account = o->kube_account,
+							.node = o->node,
+							.label = o->service_label},
+				  why, sizeof(why));
+	const char *trouble = api ? api_trouble(api) : why;
+
+	host_row(r, "kube_api", !trouble, trouble ? trouble : "it tells of this node's pods",
+		 "names of pods by the API, and --service-label",
+		 "see deploy/kubernetes/components/api");
+	api_free(api);
+}
+
+static void check_kube(struct report *r, const struct options *o)
+{
+	if (o->kube == KUBE_OFF) {
+		host_row(r, "kube", true, "off", NULL, NULL);
+		return;
+	}
+	check_kube_folder(r, o->kube_logs);
+	if (o->kube == KUBE_API)
+		check_kube_api(r, o);
 }
 
 int check_run(const struct options *o)

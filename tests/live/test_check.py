@@ -8,6 +8,8 @@ import socket
 import struct
 import subprocess
 
+import kube_api
+
 from sonde_test import LIMIT, SONDE, Failure, check, free_port, need, same
 from strict_json import refuse, unique
 
@@ -135,11 +137,11 @@ def test_each_right_by_name(live):
 
 
 def test_another_stands_in(live):
-    _, rows = report(prefix=without("BPF", "PERFMON"))
-    for right in PROGRAM_RIGHTS:
-        same(f"{right} with SYS_ADMIN", state_of(rows, "right", right), "ok")
-    _, rows = report(prefix=without("DAC_READ_SEARCH", "PERFMON"))
-    same("DAC_READ_SEARCH", state_of(rows, "right", "CAP_DAC_READ_SEARCH"), "ok")
+    names = ("CAP_BPF", "CAP_PERFMON", "CAP_DAC_READ_SEARCH")
+    _, rows = report(prefix=without(*(name[4:] for name in names)))
+    for name in names:
+        same(name, state_of(rows, "right", name), "ok")
+        check("stands in" in rows["right", name]["found"], f"{rows['right', name]}")
 
 
 def test_rights_that_cost_only_names(live):
@@ -256,6 +258,18 @@ def test_types_of_another_kernel(live):
     same("types", state_of(rows, "kernel", "types"), "fail")
 
 
+def test_types_without_a_structure(live):
+    """The file is what offsets come from: nothing loads by one in which a structure is missing."""
+    path = live.temp / "less"
+    types = KERNEL_TYPES.read_bytes()
+    same("names", types.count(b"\0task_struct\0"), 1)
+    path.write_bytes(types.replace(b"\0task_struct\0", b"\0task_strukt\0"))
+    said, rows = same_forms(f"--btf={path}", "--listen=127.0.0.1:0")
+    check(not said["works"], "works without task_struct")
+    check(str(path) in said["why"], said["why"])
+    same("a hook", state_of(rows, "hook", "process_exec"), "fail")
+
+
 def test_types_from_a_wrong_file(live):
     none, garbage, short = (live.temp / name for name in ("none", "garbage", "short"))
     garbage.write_bytes(b"no types" * 100)
@@ -279,3 +293,29 @@ def test_no_types(live):
         same("types", state_of(rows, "kernel", "types"), "fail")
         check(word in said["why"], said["why"])
         same("a hook", state_of(rows, "hook", "process_exit"), "fail")
+
+
+def test_kubernetes_api(live):
+    """It is asked for this node's pods: who answers, who refuses, who is not there."""
+    api = kube_api.Api(live.temp / "api").start()
+    live.at_end(api.stop)
+    listen = "--listen=127.0.0.1:0"
+    environment = [f"{name}={value}" for name, value in api.agent_environment().items()]
+
+    def found(*options, prefix):
+        command = [*prefix, SONDE, "check", "--json", listen, *options]
+        result = subprocess.run([str(w) for w in command], capture_output=True, text=True)
+        same("exit status", result.returncode, 0)
+        row = next(r for r in read_json(result.stdout)["findings"] if r["name"] == "kube_api")
+        return row["state"], row["found"]
+
+    options = api.agent_options()
+    here = ["env", *environment]
+    same("that answers", found(*options, prefix=here)[0], "ok")
+    same("without a pod's environment", found(*options, prefix=["env"])[0], "lost")
+    api.token = "another"
+    state, words = found(*options, prefix=here)
+    same("that refuses", state, "lost")
+    check("may not list" in words, words)
+    api.stop()
+    same("that is away", found(*options, prefix=here), ("lost", "no answer"))

@@ -46,6 +46,7 @@ struct check {
 	struct report *report;
 	struct rights rights;
 	struct rights_needs needs;
+	rlim_t memlock; /* before anybody raised it */
 	bool failed[TRIALS_MAX];
 	char why[TRIALS_MAX][sizeof(((struct kern_verdict *)0)->why)];
 	size_t chosen; /* a backend, or TRIALS_MAX */
@@ -147,27 +148,25 @@ static void check_kernel(struct check *c)
 /* Before 5.11 memory of tables counts as locked, and is bounded unless the bound may be raised. */
 static void check_memory(struct check *c)
 {
+	bool bounded = c->memlock != RLIM_INFINITY;
 	struct finding f = {.section = "limit",
 			    .name = "memlock",
 			    .found = "none: memory of programs and tables counts for the cgroup",
 			    .remedy = "give CAP_SYS_RESOURCE, or raise it (ulimit -l unlimited)"};
-	int err = check_memory_counted();
-	struct rlimit limit = {0};
+	int err = kern_memory_counted();
 	char said[128];
 
-	getrlimit(RLIMIT_MEMLOCK, &limit);
 	if (err == -ENOENT) {
-		c->needs.memory = !works(c) && limit.rlim_cur != RLIM_INFINITY &&
-				  !rights_held(&c->rights, CAP_SYS_RESOURCE);
-		snprintf(said, sizeof(said), "%lld bytes%s", (long long)limit.rlim_cur,
-			 c->needs.memory ? ", and it may not be raised" : "");
-		f.found = limit.rlim_cur == RLIM_INFINITY ? "unlimited" : said;
+		c->needs.memory =
+			!works(c) && bounded && !rights_held(&c->rights, CAP_SYS_RESOURCE);
+		snprintf(said, sizeof(said), "%llu bytes, %s", (unsigned long long)c->memlock,
+			 c->needs.memory ? "and may not be raised" : "which the agent raises");
+		f.found = bounded ? said : "unlimited";
 		f.state = c->needs.memory ? FINDING_FAIL : FINDING_OK;
 		f.gives = "memory of programs and tables, which this kernel counts as locked";
 	} else if (err) {
 		f.state = FINDING_UNKNOWN;
 		f.found = "not asked without rights";
-		f.remedy = NULL;
 	}
 	report_add(c->report, &f);
 }
@@ -246,8 +245,11 @@ void kern_check(const struct kern_options *o, bool environs, struct report *repo
 		struct kern_verdict *verdict)
 {
 	struct check c = {.options = o, .report = report};
+	struct rlimit memlock = {0};
 	char missing_rights[64];
 
+	getrlimit(RLIMIT_MEMLOCK, &memlock);
+	c.memlock = memlock.rlim_cur;
 	rights_read(&c.rights);
 	rights_missing(&c.rights, missing_rights, sizeof(missing_rights));
 	try_backends(&c);

@@ -92,7 +92,7 @@ static int feature_try(const struct feature *f, const struct btf *btf)
 	return libbpf_probe_bpf_map_type((enum bpf_map_type)f->id, NULL) == 1 ? 0 : -ENOENT;
 }
 
-int check_memory_counted(void)
+int kern_memory_counted(void)
 {
 	/* of the same release, 5.11 */
 	return helper_try(PLAIN_HELPER, BPF_FUNC_ktime_get_coarse_ns, NULL);

@@ -5,9 +5,11 @@
  * is given with its errno and the way to see more.
  */
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -59,6 +61,15 @@ static bool lockdown_confidential(void)
 static bool has_tracepoint(const char *name)
 {
 	return libbpf_find_vmlinux_btf_id(name, BPF_TRACE_RAW_TP) > 0;
+}
+
+/* Before 5.11, and libbpf could not raise the limit. */
+static bool memory_bounded(const struct rights *rights)
+{
+	struct rlimit limit;
+
+	return !getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_cur != RLIM_INFINITY &&
+	       !rights_held(rights, CAP_SYS_RESOURCE) && kern_memory_counted() == -ENOENT;
 }
 
 const char *kern_refusal(int err, char *said, size_t size)
@@ -115,6 +126,12 @@ void kern_explain(int err, const char *btf, char *why, size_t why_size)
 			 "the kernel refused to load programs (%s), since this is a user namespace "
 			 "of its own: start the agent outside of it",
 			 strerror(-err));
+	else if (err == -EPERM && memory_bounded(&rights))
+		snprintf(why, why_size,
+			 "the kernel refused to load programs (%s): it counts their memory as "
+			 "locked, and CAP_SYS_RESOURCE is missing to raise that limit: give it, or "
+			 "raise the limit before (ulimit -l unlimited)",
+			 strerror(-err));
 	else if (err == -EPERM)
 		snprintf(why, why_size,
 			 "the kernel refused to load programs (%s) though the rights are held: %s",
@@ -129,7 +146,8 @@ void kern_explain(int err, const char *btf, char *why, size_t why_size)
 			 kernel.release);
 	else
 		snprintf(why, why_size,
-			 "cannot load the programs into kernel %s (%s): see why with "
+			 "cannot load the programs into kernel %s%s%s (%s): see why with "
 			 "--log-level=debug",
-			 kernel.release, strerror(-err));
+			 kernel.release, btf ? " with the types of --btf=" : "", btf ? btf : "",
+			 strerror(-err));
 }

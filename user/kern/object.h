@@ -45,7 +45,7 @@ bool kern_program_optional(const char *program);       /* the main job does with
 /* check_features.c */
 void check_features(bool refused, struct report *report); /* refused: nothing may be asked */
 /* To the cgroup: 0; against RLIMIT_MEMLOCK: -ENOENT; or -errno of what forbade asking. */
-int check_memory_counted(void);
+int kern_memory_counted(void);
 
 /* types.c: 0 if the file has this kernel's types, as far as one can tell; else says why not. */
 int kern_types_try(const char *path, char *why, size_t why_size);
