@@ -9,6 +9,7 @@
  * next message on; a miss in one direction alone never mutes, because that may be the middle of a
  * body.
  */
+#include "cgroup.bpf.h"
 #include "conn.bpf.h"
 #include "ends.bpf.h"
 #include "frames.bpf.h"
@@ -48,6 +49,7 @@ void conn_open(struct hit *hit, struct conn *c, struct sock *sk, struct task_str
 	e->protocol = c->protocol;
 	e->born = c->born;
 	e->connect_time = c->connect_time;
+	e->cgroup = cgroup_current();
 	bpf_probe_read_kernel(e->comm, sizeof(e->comm), task->group_leader->comm);
 	c->is_open = 1;
 	c->told = 1;

@@ -4,12 +4,12 @@
  *
  * Records travel through one BPF ring buffer in the order in which they were reserved. Each
  * begins with struct event_head; the kind says which struct follows. Kinds and counters have
- * explicit values and are append only. Variable bytes stand at the end of struct event_data and
- * struct event_exec; a record may be longer than what it uses, because space is reserved in
- * size classes. Beside the ring there are shared tables: struct event_progress (how far a response
- * has got that took more than one write), struct event_shed (transactions that the kernel half
- * counted itself), the struct event_close that found no room in the ring, struct event_life (TCP
- * connections counted by process) and the counters of enum event_counter.
+ * explicit values and are append only. Variable bytes stand at the end of struct event_data, struct
+ * event_exec and struct event_cgroup; a record may be longer than what it uses, because space is
+ * reserved in size classes. Beside the ring there are shared tables: struct event_progress (how far
+ * a response has got that took more than one write), struct event_shed (transactions that the
+ * kernel half counted itself), the struct event_close that found no room in the ring, struct
+ * event_life (TCP connections counted by process) and the counters of enum event_counter.
  *
  * Positions (`seq`, `ack`) are TCP's own sequence numbers, or byte counts since the first hit on a
  * unix socket. Times are CLOCK_MONOTONIC in nanoseconds.
@@ -34,6 +34,7 @@ enum event_kind {
 	EVENT_EXIT = 6,	 /* a process is gone */
 	EVENT_WEBSOCKET =
 		7, /* how far a WebSocket connection has got; in the ring only with its end */
+	EVENT_CGROUP = 8, /* a cgroup was made or removed */
 };
 
 enum event_role { ROLE_NONE = 0, ROLE_SERVER = 1, ROLE_CLIENT = 2 };
@@ -92,6 +93,7 @@ struct event_open {
 	__u8 unused;
 	__u64 born;	    /* when the connection was established; 0 if before the agent */
 	__u64 connect_time; /* how long connect() took until ESTABLISHED, ns; 0 if not seen */
+	__u64 cgroup;	    /* of the process; see struct event_cgroup */
 	char comm[16];	    /* of the process, not the thread */
 };
 
@@ -155,6 +157,7 @@ struct event_close {
 struct event_exec {
 	struct event_head head;
 	char comm[16];
+	__u64 cgroup;	/* see struct event_cgroup */
 	__u16 captured; /* bytes of args[] */
 	__u16 unused[3];
 	char args[]; /* the command line, arguments ended by NUL */
@@ -163,6 +166,23 @@ struct event_exec {
 struct event_exit {
 	struct event_head head;
 };
+
+/*
+ * Numbers of cgroups are the kernel's own, with that of the hierarchy in the top 16 bits, since
+ * each hierarchy counts for itself. Told are those that the other records speak of: of the unified
+ * hierarchy (number 0), and of the one that has the controller pids, where that is another.
+ */
+struct event_cgroup {
+	struct event_head head;
+	__u64 cgroup;
+	__u16 captured; /* bytes of path[] */
+	__u8 gone;	/* removed; else it was made, or is there */
+	__u8 unused[5];
+	char path[]; /* from the hierarchy's root */
+};
+
+#define EVENT_HIERARCHY_SHIFT 48
+#define EVENT_PATH_MAX	      512
 
 #define EVENT_ARGS_MAX	  256
 #define EVENT_CAPTURE_MAX 4096 /* upper limit of --capture-bytes */
@@ -323,13 +343,14 @@ struct event_signature {
 #define SIGNATURE_MAX	    32 /* row 0 is "any token method, tentative" */
 
 _Static_assert(sizeof(struct event_head) == 32, "event_head");
-_Static_assert(sizeof(struct event_open) == 104, "event_open");
+_Static_assert(sizeof(struct event_open) == 112, "event_open");
 _Static_assert(sizeof(struct event_data) == 96, "event_data");
 _Static_assert(sizeof(struct event_end) == 56, "event_end");
 _Static_assert(sizeof(struct event_close) == 104, "event_close");
 _Static_assert(sizeof(struct event_shed_key) == 12, "event_shed_key");
 _Static_assert(sizeof(struct event_websocket) == 256, "event_websocket");
-_Static_assert(sizeof(struct event_exec) == 56, "event_exec");
+_Static_assert(sizeof(struct event_exec) == 64, "event_exec");
+_Static_assert(sizeof(struct event_cgroup) == 48, "event_cgroup");
 _Static_assert(sizeof(struct event_progress) == 64, "event_progress");
 _Static_assert(sizeof(struct event_signature) == 40, "event_signature");
 

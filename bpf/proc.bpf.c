@@ -4,6 +4,7 @@
  * is gone before anyone in user space can look at /proc. A thread's end is not a process's: only
  * the last one counts.
  */
+#include "cgroup.bpf.h"
 #include "emit.bpf.h"
 #include <bpf/bpf_tracing.h>
 
@@ -17,6 +18,7 @@ int BPF_PROG(process_exec, struct task_struct *task)
 		return 0;
 	emit_head(&e->head, EVENT_EXEC, now);
 	bpf_probe_read_kernel(e->comm, sizeof(e->comm), task->comm);
+	e->cgroup = cgroup_number(cgroup_of(task));
 	from = task->mm->arg_start;
 	n = task->mm->arg_end - from;
 	if (n > EVENT_ARGS_MAX)

@@ -16,6 +16,7 @@
 #include "flow/flow.h"
 #include "kern/intake.h"
 #include "kern/kern.h"
+#include "late.h"
 #include "options.h"
 #include "out/jsonlog.h"
 #include "out/metrics.h"
@@ -75,6 +76,7 @@ static void on_tick(void *ctx)
 	if (err != -EAGAIN)
 		a->drained = now;
 	flow_tick(a->scrape.flow);
+	late_look(a->scrape.late, now);
 	err = jsonlog_flush(a->scrape.jsonlog);
 	if (err && err != -EAGAIN) {
 		log_error("sonde.out",
@@ -248,10 +250,11 @@ static int make_rooms(struct agent *a, const struct options *o)
 		log_info("sonde", "user ids are hashed with a key of this start: give "
 				  "--user-id-key-file to have the same ones after a restart and on "
 				  "other nodes");
+	s->late = pipeline_late(s);
 	pipeline_flow(s, &flow);
 	s->flow = flow_new(&flow);
 	a->loop = loop_new();
-	if (!s->metrics || !s->who || !s->flow || !a->loop)
+	if (!s->metrics || !s->who || !s->flow || !s->late || !a->loop)
 		return log_error("sonde", "out of memory: give the agent at least 64 MiB"), -ENOMEM;
 	return 0;
 }
@@ -274,6 +277,7 @@ static int make_ends(struct agent *a, const struct options *o)
 		log_error("sonde", "%s", why);
 		return -EIO;
 	}
+	kern_cgroups(a->scrape.kern, &a->intake);
 	return 0;
 }
 
@@ -342,11 +346,13 @@ void agent_free(struct agent *a)
 		while (kern_read(a->scrape.kern, &a->intake) == -EAGAIN)
 			;
 		flow_tick(a->scrape.flow);
+		late_look(a->scrape.late, ~0ULL);
 		jsonlog_drain(a->scrape.jsonlog, DRAIN_MS);
 	}
 	kern_free(a->scrape.kern);
 	web_free(a->web);
 	loop_free(a->loop);
+	late_free(a->scrape.late);
 	flow_free(a->scrape.flow);
 	jsonlog_free(a->scrape.jsonlog);
 	who_free(a->scrape.who);

@@ -137,7 +137,8 @@ static void check_kube_api(struct report *r, const struct options *o)
 	char why[256];
 	struct api *api = api_new(&(struct api_options){.account = o->kube_account,
 							.node = o->node,
-							.label = o->service_label},
+							.label = o->service_label,
+							.quiet = true},
 				  why, sizeof(why));
 	const char *trouble = api ? api_trouble(api) : why;
 

@@ -18,6 +18,8 @@ struct kern_options pipeline_kern(const struct options *o);
 struct intake_handlers pipeline_intake(struct scrape *s);
 /* Which traces can be looked up. */
 void pipeline_metrics(struct scrape *s, struct metrics_options *o);
+/* What waits for names; looked at with each tick, and with ~0 at the end. NULL: no memory. */
+struct late *pipeline_late(struct scrape *s);
 /* Where flow/ tells what it has found: fills its functions in. */
 void pipeline_flow(struct scrape *s, struct flow_options *o);
 

@@ -4,6 +4,8 @@
  * fetched now, so that they are as fresh as the rest. Nothing is computed here but the loss
  * funnel's rows.
  */
+#include <string.h>
+
 #include "flow/flow.h"
 #include "kern/kern.h"
 #include "out/jsonlog.h"
@@ -14,7 +16,7 @@
 #include "who/follow.h"
 #include "who/who.h"
 
-#define PROGRAMS_MAX 16
+#define PROGRAMS_MAX 24
 #define TABLES_MAX   (FLOW_TABLES + METRICS_TABLES + WHO_TABLES)
 #define LOST_ROWS    (PROTO_COUNT * LOST_COUNT)
 
@@ -34,11 +36,16 @@ static const char *const kube_reasons[FOLLOW_TROUBLES] = {
 	[FOLLOW_INVALID] = "invalid",	    [FOLLOW_TOO_LARGE] = "too_large",
 };
 
-static void add_life(void *ctx, uint32_t pid, const struct event_life *added)
+/* False: a name is missing that may come, so these figures wait. */
+static bool add_life(void *ctx, uint32_t pid, const struct event_life *added)
 {
 	struct scrape *s = ctx;
+	const struct owner *owner = who_is(s->who, pid, 0);
 
-	metrics_life(s->metrics, who_is(s->who, pid, 0), added);
+	if (who_is_provisional(owner))
+		return false;
+	metrics_life(s->metrics, owner, added);
+	return true;
 }
 
 static uint64_t shed_count(const struct event_shed *shed)
@@ -50,7 +57,7 @@ static uint64_t shed_count(const struct event_shed *shed)
 	return count;
 }
 
-static void add_shed(void *ctx, const struct event_shed_key *key, const struct event_shed *added)
+static bool add_shed(void *ctx, const struct event_shed_key *key, const struct event_shed *added)
 {
 	struct scrape *s = ctx;
 	struct request like = {
@@ -62,20 +69,26 @@ static void add_shed(void *ctx, const struct event_shed_key *key, const struct e
 	};
 
 	if (key->protocol >= PROTO_COUNT)
-		return;
+		return true;
+	if (like.owner && who_is_provisional(like.owner)) {
+		s->shed_waiting[key->protocol] += shed_count(added);
+		return false;
+	}
 	if (key->protocol == PROTO_websocket) { /* its transactions are pings, not requests */
 		metrics_pings(s->metrics, like.owner, like.role, &added->duration);
-		return;
+		return true;
 	}
 	like.proto = protos[key->protocol];
 	request_set(&like, op, proto_row_op(key->row));
 	metrics_shed(s->metrics, &like, added);
 	s->shed[key->protocol] += shed_count(added);
+	return true;
 }
 
 void scrape_sums(struct scrape *s)
 {
 	kern_life(s->kern, add_life, s);
+	memset(s->shed_waiting, 0, sizeof(s->shed_waiting));
 	kern_shed(s->kern, add_shed, s);
 }
 
@@ -115,7 +128,7 @@ static void funnel(const struct scrape *s, struct selfstat *self, struct selfsta
 			.seen = counters[COUNT_REQUESTS] - counters[COUNT_REFUTED] +
 				(uint64_t)stats->found[i],
 			.counted = stats->counted[i],
-			.shed = s->shed[i],
+			.shed = s->shed[i] + s->shed_waiting[i],
 			.open = stats->open[i] + counters[COUNT_HELD] - counters[COUNT_SETTLED] -
 				counters[COUNT_GONE],
 			.parse_errors = stats->parse_errors[i],

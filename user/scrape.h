@@ -16,10 +16,12 @@ struct scrape {
 	struct who *who;
 	struct metrics *metrics;
 	struct jsonlog *jsonlog;
+	struct late *late; /* NULL: nothing waits for names */
 	double start_time; /* seconds since 1970 */
 	uint64_t ring_bytes;
-	bool probe_times;	    /* --bpf-stats */
-	uint64_t shed[PROTO_COUNT]; /* transactions that the kernel half counted itself */
+	bool probe_times;		    /* --bpf-stats */
+	uint64_t shed[PROTO_COUNT];	    /* transactions that the kernel half counted itself */
+	uint64_t shed_waiting[PROTO_COUNT]; /* likewise, for a name that is missing */
 };
 
 /* What kern_sums_read() found goes to the services of its processes. */

@@ -12,6 +12,7 @@ struct task_struct {
 	struct files_struct *files;
 	struct io_uring_task *io_uring;
 	struct signal_struct *signal;
+	struct css_set *cgroups;
 };
 
 struct pt_regs {
@@ -31,6 +32,15 @@ struct signal_struct {
 	atomic_t live;
 };
 
+struct css_set {
+	struct cgroup_subsys_state *subsys[12];
+	struct cgroup *dfl_cgrp;
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+};
+
 struct wait_queue_entry {
 	void *private;
 };
@@ -46,6 +56,21 @@ struct iov_iter {
 	void *ubuf;
 	size_t count;
 	long unsigned int nr_segs;
+};
+
+struct cgroup {
+	int level;
+	struct kernfs_node *kn;
+	struct cgroup_root *root;
+};
+
+struct kernfs_node {
+	const char *name;
+	u64 id;
+};
+
+struct cgroup_root {
+	int hierarchy_id;
 };
 
 struct in6_addr {
@@ -110,6 +135,11 @@ struct io_kiocb {
 
 struct bpf_iter_meta {
 	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 
 struct io_poll {

@@ -209,6 +209,7 @@ def test_stops_while_a_request_hangs(live):
     pods = [world.bare()]
     world.serve(pods, by_name)
     world.check()
+    kube_api.time.sleep(11)  # until no timer of connecting could wake it up
     world.agent.stop()
 
 

@@ -81,7 +81,7 @@ static inline const struct owner *watch_sink(void *ctx, enum websocket_event wha
 			    sizeof(w->added));
 	if (watch->told_count < TOLD_MAX)
 		watch->told[watch->told_count++] = (struct told){what, *w};
-	return what == WEBSOCKET_OPENED ? &watch_owner : NULL;
+	return what == WEBSOCKET_CLOSED ? NULL : &watch_owner;
 }
 
 static inline void watch_start_with(struct watch *watch, const struct flow_options *options)

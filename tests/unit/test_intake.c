@@ -14,7 +14,7 @@
 
 #include "kern/intake.h"
 
-#define KINDS	   9
+#define KINDS	   10
 #define RECORD_MAX 512
 
 static struct {
@@ -75,6 +75,12 @@ static void on_exit_(void *ctx, const struct event_exit *e)
 	take(EVENT_EXIT, e, sizeof(*e), (struct str){0});
 }
 
+static void on_cgroup(void *ctx, const struct event_cgroup *e, struct str path)
+{
+	assert_ptr_equal(ctx, &got);
+	take(EVENT_CGROUP, e, sizeof(*e), path);
+}
+
 static const size_t fixed[KINDS] = {
 	[EVENT_OPEN] = sizeof(struct event_open),
 	[EVENT_DATA] = sizeof(struct event_data),
@@ -83,13 +89,14 @@ static const size_t fixed[KINDS] = {
 	[EVENT_EXEC] = sizeof(struct event_exec),
 	[EVENT_EXIT] = sizeof(struct event_exit),
 	[EVENT_WEBSOCKET] = sizeof(struct event_websocket),
+	[EVENT_CGROUP] = sizeof(struct event_cgroup),
 };
 
 static struct intake start(void)
 {
 	memset(&got, 0, sizeof(got));
 	return (struct intake){.handlers = {on_open, on_data, on_end, on_close, on_websocket,
-					    on_exec, on_exit_, &got}};
+					    on_exec, on_exit_, on_cgroup, &got}};
 }
 
 /* The counted length of data and exec records stands where the kind says. */
@@ -105,6 +112,8 @@ static void feed(struct intake *in, unsigned kind, size_t size, uint16_t capture
 		((struct event_data *)whole)->captured = captured;
 	if (kind == EVENT_EXEC)
 		((struct event_exec *)whole)->captured = captured;
+	if (kind == EVENT_CGROUP)
+		((struct event_cgroup *)whole)->captured = captured;
 	memcpy(record, whole, size);
 	intake_record(in, record, size);
 	if (got.bytes.p)
@@ -131,7 +140,7 @@ static void test_lengths(void **state)
 /* What the kernel half was compiled with. */
 static void test_sizes(void **state)
 {
-	static const size_t sizes[KINDS] = {0, 104, 96, 56, 104, 56, 32, 256};
+	static const size_t sizes[KINDS] = {0, 112, 96, 56, 104, 64, 32, 256, 48};
 
 	(void)state;
 	for (unsigned kind = 0; kind < KINDS; kind++) {
@@ -151,19 +160,19 @@ static void test_unknown_kinds(void **state)
 
 	(void)state;
 	feed(&in, 0, RECORD_MAX, 0);
-	for (unsigned kind = EVENT_WEBSOCKET + 1; kind < 256; kind++)
+	for (unsigned kind = EVENT_CGROUP + 1; kind < 256; kind++)
 		feed(&in, kind, RECORD_MAX, 0);
-	assert_int_equal(in.records, 256 - EVENT_WEBSOCKET);
+	assert_int_equal(in.records, 256 - EVENT_CGROUP);
 	assert_int_equal(in.malformed, in.records);
 }
 
 /* A record may be longer than what it counts; what it counts beyond its end is not there. */
 static void test_captured(void **state)
 {
-	static const unsigned kinds[] = {EVENT_DATA, EVENT_EXEC};
+	static const unsigned kinds[] = {EVENT_DATA, EVENT_EXEC, EVENT_CGROUP};
 
 	(void)state;
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < 3; i++)
 		for (size_t room = 0; room <= 40; room++)
 			for (uint16_t captured = 0; captured < 60; captured++) {
 				struct intake in = start();

@@ -157,7 +157,7 @@ static void test_pods_are_let_go(void **state)
 	vanish(&w, 20);
 	look_long(&w, 3000);
 	for (uint32_t pid = 100; pid < 200; pid++) { /* they leave the cache */
-		who_exec(w.who, pid, STR("sh"), STR("sh\0"));
+		who_exec(w.who, pid, STR("sh"), STR("sh\0"), 0);
 		who_exit(w.who, pid, 3000);
 	}
 	look_long(&w, 4000);

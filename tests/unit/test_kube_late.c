@@ -63,7 +63,7 @@ static void test_waits_end(void **state)
 	assert_false(who_is_provisional(late));
 	shell(&w, "mkdir -p pods/shop_web-x2k4q_" UID1 "/app");
 	assert_ptr_equal(who_is(w.who, 10, 0), late); /* its series are what they are */
-	who_exec(w.who, 10, STR("app"), STR("app\0"));
+	who_exec(w.who, 10, STR("app"), STR("app\0"), 0);
 	assert_string_equal(all(&w, 10, 0), "web|shop|web-x2k4q|app");
 	cluster_close(&w);
 }
@@ -82,6 +82,9 @@ static void test_gone_while_waiting(void **state)
 	vanish(&w, 10);
 	shell(&w, "touch containers/web-x2k4q_shop_app-" ID1 ".log");
 	assert_string_equal(all(&w, 10, 0), "web|shop|web-x2k4q|?");
+	for (int round = 0; round < 5; round++)
+		who_refresh(w.who);
+	assert_string_equal(all(&w, 10, 0), "web|shop|web-x2k4q|"); /* it waits no more */
 	cluster_close(&w);
 }
 

@@ -51,8 +51,9 @@ static const char *const workloads[][2] = {
 		 LABELS("'rollouts-pod-template-hash':'b'"),
 	 "a-4d"},
 	{META "'web-5dd5756b68-x2k4q'" OWNED("ReplicaSet", "web-5dd5756b68"), "web-5dd5756b68"},
-	{META "'w-x'" OWNED("ReplicaSet", "w5dd5756b68") LABELS("'pod-template-hash':'5dd5756b68'"),
-	 "w5dd5756b68"},
+	{META "'w-x'" OWNED("ReplicaSet", "ww5dd5756b68")
+		 LABELS("'pod-template-hash':'5dd5756b68'"),
+	 "ww5dd5756b68"},
 	{META "'w-x'" OWNED("ReplicaSet", "-b") LABELS("'pod-template-hash':'b'"), "-b"},
 	{META "'w-x'" OWNED("ReplicaSet", "b") LABELS("'pod-template-hash':'b'"), "b"},
 	{META "'w-x'" OWNED("ReplicaSet", "b") LABELS("'pod-template-hash':7"), "b"},

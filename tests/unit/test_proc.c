@@ -69,7 +69,7 @@ static void test_workers_take_the_parents_name(void **state)
 	put(&w, 11, "cmdline", STR("python3\0-c\0spawn_main()\0--multiprocessing-fork\0"));
 	put_stat(&w, 12, 'S', 77, 2);
 	put(&w, 12, "cmdline", STR("python3\0-c\0spawn_main()\0--multiprocessing-fork\0"));
-	who_hint(w.who, 12, STR("python3"));
+	who_hint(w.who, 12, STR("python3"), 0);
 	assert_who(&w, 11, 0, "uvicorn");
 	assert_who(&w, 12, 0, "python3");
 	world_close(&w);

@@ -37,6 +37,7 @@ struct map {
 	unsigned copies;
 	struct tally *tally;
 	unsigned given;
+	bool refuses;
 	struct key last;
 	uint64_t sums[WORDS]; /* of all that was given */
 };
@@ -91,14 +92,17 @@ static bool map_has(const struct map *m, struct key key)
 	return bpf_map_lookup_elem(m->fd, &key, values) == 0;
 }
 
-static void take(void *ctx, const void *key, const uint64_t *added)
+static bool take(void *ctx, const void *key, const uint64_t *added)
 {
 	struct map *m = ctx;
 
+	if (m->refuses)
+		return false;
 	m->given++;
 	memcpy(&m->last, key, sizeof(m->last));
 	for (unsigned i = 0; i < WORDS; i++)
 		m->sums[i] += added[i];
+	return true;
 }
 
 static void give(struct map *m)
@@ -231,6 +235,38 @@ static void test_process_ends(void **state)
 }
 
 /* It is counted anew between two looks, before the first was given out. */
+/* What is not taken waits, also of a process that has ended, and goes on to grow. */
+static void test_refused(void **state)
+{
+	struct map m;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct key key;
+		pid_t pid;
+
+		map_open(&m, types[i], 8);
+		pid = child_start();
+		key = (struct key){(uint32_t)pid, 0};
+		m.refuses = true;
+		map_set(&m, key, 5, 50, 500);
+		look(&m);
+		map_set(&m, key, 8, 50, 501);
+		look(&m);
+		child_end(pid);
+		look(&m);
+		look(&m);
+		assert_int_equal(m.given, 0);
+		m.refuses = false;
+		give(&m);
+		assert_int_equal(m.given, 1);
+		assert_sums(&m, 8, 50, 501);
+		give(&m);
+		assert_int_equal(m.given, 0);
+		map_close(&m);
+	}
+}
+
 static void test_ends_and_goes_on(void **state)
 {
 	struct map m;
@@ -293,9 +329,9 @@ static void test_no_room(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_given_once),   cmocka_unit_test(test_many),
-		cmocka_unit_test(test_process_ends), cmocka_unit_test(test_ends_and_goes_on),
-		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_given_once),	 cmocka_unit_test(test_many),
+		cmocka_unit_test(test_process_ends),	 cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_ends_and_goes_on), cmocka_unit_test(test_no_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

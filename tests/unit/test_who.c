@@ -46,7 +46,7 @@ static void test_rule_is_remembered_for_clients(void **state)
 	assert_who(&w, 10, 9000, "admin");
 	assert_who(&w, 10, 0, "backend"); /* the first rule, whatever came first */
 	assert_who(&w, 10, 7000, "nginx");
-	who_exec(w.who, 10, STR("nginx"), STR("nginx\0"));
+	who_exec(w.who, 10, STR("nginx"), STR("nginx\0"), 0);
 	assert_who(&w, 10, 0, "nginx");
 	world_close(&w);
 }
@@ -79,7 +79,7 @@ static void test_exec_after_fork(void **state)
 	put_process(&w, 10, 1, "bash\0");
 	assert_who(&w, 10, 0, "bash"); /* looked at between fork and exec */
 	put_process(&w, 10, 1, "/usr/bin/curl\0http://x/\0");
-	who_exec(w.who, 10, STR("curl"), STR("/usr/bin/curl\0http://x/\0"));
+	who_exec(w.who, 10, STR("curl"), STR("/usr/bin/curl\0http://x/\0"), 0);
 	assert_who(&w, 10, 0, "curl");
 	world_close(&w);
 }
@@ -91,23 +91,23 @@ static void test_gone_before_the_look(void **state)
 
 	(void)state;
 	world_open(&w, 64);
-	who_exec(w.who, 10, STR("python3"), STR("python3\0/srv/job.py\0"));
+	who_exec(w.who, 10, STR("python3"), STR("python3\0/srv/job.py\0"), 0);
 	who_exit(w.who, 10, 5);
 	assert_who(&w, 10, 0, "job");
-	who_hint(w.who, 11, STR("curl"));
+	who_hint(w.who, 11, STR("curl"), 0);
 	who_exit(w.who, 11, 5);
 	assert_who(&w, 11, 0, "curl");
 	who_exec(w.who, 12,
 		 STR("wg\xff"
 		     "t"),
-		 STR(""));
+		 STR(""), 0);
 	assert_who(&w, 12, 0, "wg_t");
 	memset(cut, 'x', sizeof(cut));
 	memcpy(cut, "node\0", 5);
-	who_exec(w.who, 13, STR("node"), (struct str){cut, sizeof(cut)});
+	who_exec(w.who, 13, STR("node"), (struct str){cut, sizeof(cut)}, 0);
 	assert_who(&w, 13, 0, "node"); /* the script's name was cut off */
 	assert_who(&w, 14, 0, "unknown");
-	who_hint(w.who, 14, STR("late"));
+	who_hint(w.who, 14, STR("late"), 0);
 	assert_who(&w, 14, 0, "late");
 	who_exit(w.who, 15, 0); /* never heard of */
 	world_close(&w);
@@ -133,7 +133,7 @@ static void test_pid_reuse(void **state)
 	assert_who(&w, 10, 7000, "new");
 	assert_who(&w, 10, 0, "new"); /* nor does the port's rule survive */
 	who_exit(w.who, 10, 6);
-	who_exec(w.who, 10, STR("third"), STR("third\0"));
+	who_exec(w.who, 10, STR("third"), STR("third\0"), 0);
 	put_process(&w, 10, 300, "third\0");
 	assert_who(&w, 10, 0, "third");
 	world_close(&w);
@@ -145,7 +145,7 @@ static void test_zombie_keeps_its_exec_name(void **state)
 
 	(void)state;
 	world_open(&w, 64);
-	who_exec(w.who, 10, STR("curl"), STR("curl\0http://x/\0"));
+	who_exec(w.who, 10, STR("curl"), STR("curl\0http://x/\0"), 0);
 	put_stat(&w, 10, 'Z', 1, 100);
 	put(&w, 10, "cmdline", STR(""));
 	who_exit(w.who, 10, 5);
@@ -159,10 +159,10 @@ static void test_hint_after_exit_is_another_process(void **state)
 
 	(void)state;
 	world_open(&w, 64);
-	who_exec(w.who, 10, STR("old"), STR("old\0"));
+	who_exec(w.who, 10, STR("old"), STR("old\0"), 0);
 	assert_who(&w, 10, 0, "old");
 	who_exit(w.who, 10, 5);
-	who_hint(w.who, 10, STR("young"));
+	who_hint(w.who, 10, STR("young"), 0);
 	assert_who(&w, 10, 0, "young");
 	world_close(&w);
 }
@@ -176,7 +176,7 @@ static void test_eviction(void **state)
 	put_process(&w, 1, 1, "server\0");
 	assert_who(&w, 1, 8000, "backend");
 	for (uint32_t pid = 100; pid < 400; pid++) {
-		who_exec(w.who, pid, STR("sh"), STR("sh\0"));
+		who_exec(w.who, pid, STR("sh"), STR("sh\0"), 0);
 		assert_who(&w, pid, 0, "sh");
 		who_exit(w.who, pid, 5);
 	}
@@ -184,7 +184,7 @@ static void test_eviction(void **state)
 	assert_int_equal(table_evictions(who_table(w.who)), 0);
 	assert_who(&w, 1, 0, "backend"); /* exited ones made room, the idle server stayed */
 	for (uint32_t pid = 500; pid < 600; pid++)
-		who_exec(w.who, pid, STR("sh"), STR("sh\0"));
+		who_exec(w.who, pid, STR("sh"), STR("sh\0"), 0);
 	assert_int_equal(table_count(who_table(w.who)), 8);
 	assert_true(table_evictions(who_table(w.who)) > 80);
 	assert_who(&w, 1, 0, "server"); /* forgotten and looked at again */
@@ -224,14 +224,14 @@ static void test_a_new_bearer_is_not_removed_as_exited(void **state)
 
 	(void)state;
 	world_open(&w, 4);
-	who_exec(w.who, 1, STR("old"), STR("old\0"));
+	who_exec(w.who, 1, STR("old"), STR("old\0"), 0);
 	who_exit(w.who, 1, 5);
 	who_exit(w.who, 1, 6);
-	who_exec(w.who, 1, STR("new"), STR("new\0"));
+	who_exec(w.who, 1, STR("new"), STR("new\0"), 0);
 	for (uint32_t pid = 10; pid < 13; pid++)
-		who_exec(w.who, pid, STR("sh"), STR("sh\0"));
+		who_exec(w.who, pid, STR("sh"), STR("sh\0"), 0);
 	assert_who(&w, 1, 0, "new");
-	who_exec(w.who, 13, STR("sh"), STR("sh\0"));
+	who_exec(w.who, 13, STR("sh"), STR("sh\0"), 0);
 	assert_who(&w, 1, 0, "new");
 	assert_int_equal(table_evictions(who_table(w.who)), 1);
 	world_close(&w);
@@ -243,10 +243,10 @@ static void test_use_protects_from_eviction(void **state)
 
 	(void)state;
 	world_open(&w, 100);
-	who_exec(w.who, 1, STR("busy"), STR("busy\0"));
-	who_exec(w.who, 2, STR("idle"), STR("idle\0"));
+	who_exec(w.who, 1, STR("busy"), STR("busy\0"), 0);
+	who_exec(w.who, 2, STR("idle"), STR("idle\0"), 0);
 	for (uint32_t pid = 100; pid < 1000; pid++) {
-		who_exec(w.who, pid, STR("sh"), STR("sh\0"));
+		who_exec(w.who, pid, STR("sh"), STR("sh\0"), 0);
 		assert_who(&w, 1, 0, "busy");
 	}
 	assert_who(&w, 2, 0, "unknown");
@@ -265,7 +265,7 @@ static void test_identities_are_bounded(void **state)
 		const struct owner *owner;
 
 		snprintf(name, sizeof(name), "n%u", i);
-		who_exec(w.who, i + 1, str_of(name), (struct str){NULL, 0});
+		who_exec(w.who, i + 1, str_of(name), (struct str){NULL, 0}, 0);
 		owner = who_is(w.who, i + 1, 0);
 		if (str_eq(owner->service, STR("other"))) {
 			others++;

@@ -169,8 +169,8 @@ static void test_exec_leaves_the_identity(void **state)
 	assert_who(&w, 10, 0, "launcher");
 	assert_who(&w, 20, 0, "server");
 	put_process(&w, 10, 1, "app\0");
-	who_exec(w.who, 10, STR("app"), STR("app\0"));
-	who_exec(w.who, 20, STR("server"), STR("server\0")); /* itself anew, and then quiet */
+	who_exec(w.who, 10, STR("app"), STR("app\0"), 0);
+	who_exec(w.who, 20, STR("server"), STR("server\0"), 0); /* itself anew, and then quiet */
 	assert_string_equal(look_long(&w, 1000), "launcher ");
 	world_close(&w);
 }
@@ -212,7 +212,7 @@ static void test_open_requests_hold(void **state)
 	who_exit(w.who, 10, 5);
 	vanish(&w, 10);
 	for (uint32_t pid = 20; pid < 40; pid++) /* the entry goes, too */
-		who_exec(w.who, pid, STR("sh"), STR("sh\0"));
+		who_exec(w.who, pid, STR("sh"), STR("sh\0"), 0);
 	assert_string_equal(look_long(&w, 1000), "");
 	who_release(owner);
 	assert_string_equal(look_long(&w, 2000), "");
@@ -239,7 +239,7 @@ static void test_evicted_alive_is_kept(void **state)
 	who_exit(w.who, 11, 5);
 	vanish(&w, 12);
 	for (uint32_t pid = 20; pid < 40; pid++)
-		who_exec(w.who, pid, STR("sh"), STR("sh\0"));
+		who_exec(w.who, pid, STR("sh"), STR("sh\0"), 0);
 	look_long(&w, 1000);
 	assert_non_null(strstr(forgotten, "exited "));
 	assert_non_null(strstr(forgotten, "vanished "));
@@ -330,7 +330,7 @@ static void test_places_are_used_again(void **state)
 		char name[16];
 
 		snprintf(name, sizeof(name), "job%u", i);
-		who_exec(w.who, i, str_of(name), STR(""));
+		who_exec(w.who, i, str_of(name), STR(""), 0);
 		owner = who_is(w.who, i, 0);
 		assert_service(owner->service, name);
 		assert_true(owner->id > last);

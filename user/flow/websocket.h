@@ -56,7 +56,7 @@ struct websocket {
 };
 
 enum websocket_event {
-	WEBSOCKET_OPENED = 0,	  /* told once; w->owner is set by the sink's answer */
+	WEBSOCKET_OPENED = 0,	  /* told once; w->owner is what the sink answered last */
 	WEBSOCKET_MOVED = 1,	  /* w->added has what is new */
 	WEBSOCKET_PROGRESSED = 2, /* --websocket-progress has passed since it was last told of */
 	WEBSOCKET_CLOSED = 3,	  /* told once; w->added has what was new until then */

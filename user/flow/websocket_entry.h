@@ -50,7 +50,7 @@ struct websocket_end {
 /* websocket_tell.c */
 void websocket_text_keep(struct websocket_entry *w, const struct request *r);
 void websocket_tell_open(struct flow *f, struct websocket_entry *w);
-void websocket_tell_progress(struct flow *f, const struct websocket_entry *w);
+void websocket_tell_progress(struct flow *f, struct websocket_entry *w);
 /* With what is new; nothing if nothing is. */
 void websocket_tell_move(struct flow *f, struct websocket_entry *w,
 			 const struct websocket_counts *added);

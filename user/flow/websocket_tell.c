@@ -129,7 +129,7 @@ void websocket_tell_move(struct flow *f, struct websocket_entry *w,
 	if (memcmp(added, &none, sizeof(none)) == 0 && !(w->flags & INVALID & ~w->invalid))
 		return;
 	view_news(f, w, added, &v);
-	tell(f, WEBSOCKET_MOVED, &v);
+	w->owner = tell(f, WEBSOCKET_MOVED, &v);
 }
 
 static uint8_t initiator_of(uint8_t role, bool own)
@@ -164,10 +164,10 @@ void websocket_tell_close(struct flow *f, struct websocket_entry *w,
 	tell(f, WEBSOCKET_CLOSED, &v);
 }
 
-void websocket_tell_progress(struct flow *f, const struct websocket_entry *w)
+void websocket_tell_progress(struct flow *f, struct websocket_entry *w)
 {
 	struct websocket v;
 
 	view(f, w, &v);
-	tell(f, WEBSOCKET_PROGRESSED, &v);
+	w->owner = tell(f, WEBSOCKET_PROGRESSED, &v);
 }

@@ -59,6 +59,13 @@ static void take_exit(const struct intake_handlers *h, const void *record, size_
 	h->exit(h->ctx, record);
 }
 
+static void take_cgroup(const struct intake_handlers *h, const void *record, size_t size)
+{
+	const struct event_cgroup *e = record;
+
+	h->cgroup(h->ctx, e, counted(e, size, sizeof(*e), e->captured));
+}
+
 static const struct {
 	size_t fixed;
 	void (*take)(const struct intake_handlers *h, const void *record, size_t size);
@@ -70,6 +77,7 @@ static const struct {
 	[EVENT_EXEC] = {sizeof(struct event_exec), take_exec},
 	[EVENT_EXIT] = {sizeof(struct event_exit), take_exit},
 	[EVENT_WEBSOCKET] = {sizeof(struct event_websocket), take_websocket},
+	[EVENT_CGROUP] = {sizeof(struct event_cgroup), take_cgroup},
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))

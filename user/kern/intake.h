@@ -18,6 +18,7 @@ struct intake_handlers {
 	void (*websocket)(void *ctx, const struct event_websocket *e);
 	void (*exec)(void *ctx, const struct event_exec *e, struct str args);
 	void (*exit)(void *ctx, const struct event_exit *e);
+	void (*cgroup)(void *ctx, const struct event_cgroup *e, struct str path);
 	void *ctx;
 };
 

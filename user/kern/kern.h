@@ -63,10 +63,10 @@ void kern_counters(const struct kern *k, uint64_t counters[COUNT_MAX]);
  * processes. Keys: the process id; struct event_shed_key.
  */
 void kern_sums_read(struct kern *k);
-void kern_life(struct kern *k, void (*fn)(void *ctx, uint32_t pid, const struct event_life *added),
+void kern_life(struct kern *k, bool (*fn)(void *ctx, uint32_t pid, const struct event_life *added),
 	       void *ctx);
 void kern_shed(struct kern *k,
-	       void (*fn)(void *ctx, const struct event_shed_key *key,
+	       bool (*fn)(void *ctx, const struct event_shed_key *key,
 			  const struct event_shed *added),
 	       void *ctx);
 /*
@@ -80,6 +80,9 @@ void kern_orphans(struct kern *k, struct intake *intake, uint64_t before);
  * this kernel cannot (then there are only their ends), or -errno.
  */
 int kern_websockets(struct kern *k, struct intake *intake);
+
+/* Hands the cgroups of all processes to the intake. 0, -ENOSYS, or -errno. */
+int kern_cgroups(struct kern *k, struct intake *intake);
 
 /*
  * Roll call: names every connection that is still there of those that had a record. 0, -ENOSYS if

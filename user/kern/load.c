@@ -26,13 +26,14 @@ static const struct backend {
 
 #define BACKENDS (sizeof(backends) / sizeof(backends[0]))
 
-static const char *const optional[] = {"sweep_frames", "sweep_conns",  "sock_retransmitted",
-				       "uring_file",   "uring_submit", "uring_wait"};
+static const char *const optional[] = {"sweep_frames", "sweep_conns",	 "sock_retransmitted",
+				       "uring_file",   "uring_submit",	 "uring_wait",
+				       "cgroup_made",  "cgroup_removed", "sweep_cgroups"};
 
 #define OPTIONAL (sizeof(optional) / sizeof(optional[0]))
 
-/* How many of them to try with: a kernel may be without io_uring. */
-static const size_t optional_tries[] = {OPTIONAL, 3, 2, 0};
+/* How many of them to try with: a kernel may be without cgroups, or without io_uring. */
+static const size_t optional_tries[] = {OPTIONAL, 6, 3, 2, 0};
 
 static bool listed(const char *name, const char *const *names, size_t n)
 {
@@ -142,6 +143,7 @@ static int maps_open(struct kern *k)
 	k->counter_values = calloc((size_t)k->processors, sizeof(__u64));
 	kern_sweep_open(k, SWEEP_CONNS, k->skel->progs.sweep_conns, k->skel->maps.conns);
 	kern_sweep_open(k, SWEEP_FRAMES, k->skel->progs.sweep_frames, k->skel->maps.frames);
+	kern_sweep_open(k, SWEEP_CGROUPS, k->skel->progs.sweep_cgroups, NULL);
 	return k->counter_values ? kern_sums_open(k) : -ENOMEM;
 }
 

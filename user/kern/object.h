@@ -11,7 +11,7 @@
 #include "kern/kern.h"
 #include "sonde.skel.h"
 
-#define KERN_PROGRAMS_MAX 16
+#define KERN_PROGRAMS_MAX 24
 
 struct kern_program {
 	const char *name;
@@ -19,7 +19,7 @@ struct kern_program {
 	struct bpf_link *link; /* NULL: an optional one that could not be attached */
 };
 
-enum kern_sweep { SWEEP_CONNS, SWEEP_FRAMES, KERN_SWEEPS };
+enum kern_sweep { SWEEP_CONNS, SWEEP_FRAMES, SWEEP_CGROUPS, KERN_SWEEPS };
 
 struct kern {
 	const char *backend;
@@ -56,10 +56,12 @@ void kern_sums_close(struct kern *k);
 
 /* sweep.c */
 bool kern_program_sweeps(const struct bpf_program *program); /* is it one that is not attached? */
+/* map: whose sockets are looked at; NULL: processes are */
 void kern_sweep_open(struct kern *k, enum kern_sweep sweep, const struct bpf_program *program,
 		     const struct bpf_map *map);
 void kern_sweeps_close(struct kern *k);
-/* Rows of `row` bytes, one a socket. -ENOSYS without iterators, or -errno of the read. */
+/* Rows of `row` bytes, one a socket or process. -ENOSYS without iterators, or -errno of the read.
+ */
 int kern_sweep(struct kern *k, enum kern_sweep sweep, size_t row,
 	       void (*fn)(void *ctx, const void *row), void *ctx);
 

@@ -71,37 +71,37 @@ void kern_sums_read(struct kern *k)
 }
 
 struct life_call {
-	void (*fn)(void *ctx, uint32_t pid, const struct event_life *added);
+	bool (*fn)(void *ctx, uint32_t pid, const struct event_life *added);
 	void *ctx;
 };
 
-static void give_life(void *ctx, const void *key, const uint64_t *added)
+static bool give_life(void *ctx, const void *key, const uint64_t *added)
 {
 	const struct life_call *call = ctx;
 
-	call->fn(call->ctx, *(const uint32_t *)key, (const struct event_life *)added);
+	return call->fn(call->ctx, *(const uint32_t *)key, (const struct event_life *)added);
 }
 
-void kern_life(struct kern *k, void (*fn)(void *ctx, uint32_t pid, const struct event_life *added),
+void kern_life(struct kern *k, bool (*fn)(void *ctx, uint32_t pid, const struct event_life *added),
 	       void *ctx)
 {
 	tally_give(k->life, give_life, &(struct life_call){fn, ctx});
 }
 
 struct shed_call {
-	void (*fn)(void *ctx, const struct event_shed_key *key, const struct event_shed *added);
+	bool (*fn)(void *ctx, const struct event_shed_key *key, const struct event_shed *added);
 	void *ctx;
 };
 
-static void give_shed(void *ctx, const void *key, const uint64_t *added)
+static bool give_shed(void *ctx, const void *key, const uint64_t *added)
 {
 	const struct shed_call *call = ctx;
 
-	call->fn(call->ctx, key, (const struct event_shed *)added);
+	return call->fn(call->ctx, key, (const struct event_shed *)added);
 }
 
 void kern_shed(struct kern *k,
-	       void (*fn)(void *ctx, const struct event_shed_key *key,
+	       bool (*fn)(void *ctx, const struct event_shed_key *key,
 			  const struct event_shed *added),
 	       void *ctx)
 {

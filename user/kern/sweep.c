@@ -22,9 +22,9 @@ bool kern_program_sweeps(const struct bpf_program *program)
 void kern_sweep_open(struct kern *k, enum kern_sweep sweep, const struct bpf_program *program,
 		     const struct bpf_map *map)
 {
-	union bpf_iter_link_info info = {.map.map_fd = (__u32)bpf_map__fd(map)};
-	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info,
-		    .link_info_len = sizeof(info));
+	union bpf_iter_link_info info = {.map.map_fd = map ? (__u32)bpf_map__fd(map) : 0};
+	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = map ? &info : NULL,
+		    .link_info_len = map ? sizeof(info) : 0);
 
 	if (bpf_program__fd(program) >= 0)
 		k->sweeps[sweep] = bpf_program__attach_iter(program, &options);
@@ -99,4 +99,40 @@ static void give_websocket(void *ctx, const void *row)
 int kern_websockets(struct kern *k, struct intake *intake)
 {
 	return kern_sweep(k, SWEEP_FRAMES, sizeof(struct event_websocket), give_websocket, intake);
+}
+
+/* From the names leaf first, each behind a '/', to a path from the root. */
+static size_t path_turn(char to[static EVENT_PATH_MAX], struct str names)
+{
+	size_t n = 0;
+
+	while (names.n) {
+		const char *slash = memrchr(names.p, '/', names.n);
+		struct str name = slash ? str_from(names, (size_t)(slash - names.p)) : names;
+
+		memcpy(to + n, name.p, name.n);
+		n += name.n;
+		names.n -= name.n;
+	}
+	return n;
+}
+
+static void give_cgroup(void *ctx, const void *row)
+{
+	const struct event_cgroup *e = row;
+	size_t captured = e->captured < EVENT_PATH_MAX ? e->captured : EVENT_PATH_MAX;
+	union {
+		struct event_cgroup e;
+		char bytes[sizeof(struct event_cgroup) + EVENT_PATH_MAX];
+	} turned = {.e = *e};
+
+	turned.e.captured =
+		(__u16)path_turn(turned.bytes + sizeof(*e), (struct str){e->path, captured});
+	intake_record(ctx, &turned, sizeof(turned));
+}
+
+int kern_cgroups(struct kern *k, struct intake *intake)
+{
+	return kern_sweep(k, SWEEP_CGROUPS, sizeof(struct event_cgroup) + EVENT_PATH_MAX,
+			  give_cgroup, intake);
 }

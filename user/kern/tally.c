@@ -141,15 +141,15 @@ void tally_read(struct tally *t)
 	}
 }
 
-void tally_give(struct tally *t, void (*fn)(void *ctx, const void *key, const uint64_t *added),
+void tally_give(struct tally *t, bool (*fn)(void *ctx, const void *key, const uint64_t *added),
 		void *ctx)
 {
 	for (struct seen *s = table_oldest(t->seen), *next; s; s = next) {
 		uint64_t *added = s->sums + t->options.words;
 
 		next = table_next(t->seen, s);
-		if (s->changed)
-			fn(ctx, s->key, added);
+		if (s->changed && !fn(ctx, s->key, added))
+			continue;
 		memset(added, 0, t->options.words * sizeof(uint64_t));
 		s->changed = false;
 		if (s->gone)

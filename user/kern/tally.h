@@ -27,8 +27,8 @@ struct tally *tally_new(const struct tally_options *options); /* NULL: no memory
 void tally_free(struct tally *t);			      /* NULL-safe */
 
 void tally_read(struct tally *t);
-/* Calls fn with what each entry added since it was called last. */
-void tally_give(struct tally *t, void (*fn)(void *ctx, const void *key, const uint64_t *added),
+/* Calls fn with what each entry added since it took that last. False: it does not take it yet. */
+void tally_give(struct tally *t, bool (*fn)(void *ctx, const void *key, const uint64_t *added),
 		void *ctx);
 
 #endif

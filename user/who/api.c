@@ -336,6 +336,7 @@ struct api *api_new(const struct api_options *options, char *why, size_t size)
 	if (a) {
 		a->follow.node = options->node;
 		a->follow.label = options->label;
+		a->follow.quiet = options->quiet;
 		a->follow.tell = inbox_put;
 		a->follow.ctx = a;
 		missing = api_start(a, options);

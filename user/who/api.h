@@ -16,6 +16,7 @@ struct api_options {
 	const char *account; /* folder of the service account's token and ca.crt */
 	const char *node;    /* whose pods are followed */
 	const char *label;   /* key of the label that names the service, or NULL */
+	bool quiet;	     /* nothing is logged */
 };
 
 /* The server is that of KUBERNETES_SERVICE_HOST and _PORT. NULL after `why` was filled in. */

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inside of the cache, for its own files: who.c (naming), rule.c, forget.c (letting go). */
+/* The inside of the cache, for its own files: who.c, identify.c (naming), rule.c, forget.c
+ * (letting go). */
 #ifndef SONDE_WHO_CACHE_H
 #define SONDE_WHO_CACHE_H
 
 #include <stddef.h>
 
 #include "base/table.h"
+#include "who/groups.h"
 #include "who/kube.h"
 #include "who/name.h"
 #include "who/who.h"
 
 #define IDENTITY_MAX 4096
+#define AWAIT_ROUNDS 5 /* of who_refresh(), until a missing name is given up */
 
 /* What tells identities apart; padded with zeros. */
 struct names {
@@ -45,6 +48,7 @@ struct process {
 	uint64_t looked;	   /* the same, of the last look */
 	uint64_t news;		   /* kube_news() at the last look */
 	uint64_t told;		   /* kube_told(), likewise, plus 1; 0: nothing more to come */
+	uint64_t cgroup;	   /* by its last record, or 0 */
 	const struct owner *owner; /* NULL: not looked at yet */
 	const struct owner *ruled; /* of `rule`, or NULL: not made yet */
 	char name[PROGRAM_SIZE];   /* from kernel records, for when procfs has nothing */
@@ -57,6 +61,7 @@ struct rule {
 
 struct who {
 	struct kube *kube;
+	struct groups *groups;
 	struct table *processes;
 	struct table *identities;
 	const char *procfs;
@@ -83,6 +88,9 @@ static inline uint64_t rule_bit(unsigned rule)
 
 /* The owner of these names; "other" if there is no room for one more. */
 const struct owner *names_intern(struct who *w, const struct names *names);
+
+/* By all that is known now; proc: NULL if it is gone. */
+const struct owner *process_identify(struct who *w, struct process *p, const struct proc *proc);
 
 /* What a --service rule makes of a process (NULL: not known), or NULL if none is for it. */
 const struct owner *process_rule(struct who *w, struct process *p, uint16_t server_port);

@@ -132,7 +132,7 @@ static void component_read(struct cgroup *c, struct str component)
 			part_read(c, str_cut(&component, ':'));
 }
 
-static void path_read(struct cgroup *c, struct str path)
+void cgroup_read(struct cgroup *c, struct str path)
 {
 	bool users = false;
 
@@ -153,11 +153,6 @@ static void path_read(struct cgroup *c, struct str path)
 		c->unit = (struct str){NULL, 0};
 }
 
-static bool is_container(const struct cgroup *c)
-{
-	return c->pod[0] || c->container.n;
-}
-
 static bool hierarchy_read(struct cgroup *c, struct str text, struct str controllers)
 {
 	while (text.n) {
@@ -165,7 +160,7 @@ static bool hierarchy_read(struct cgroup *c, struct str text, struct str control
 
 		str_cut(&line, ':');
 		if (line.n && str_eq(str_cut(&line, ':'), controllers)) {
-			path_read(c, line);
+			cgroup_read(c, line);
 			return true;
 		}
 	}
@@ -179,8 +174,8 @@ static bool any_container(struct cgroup *c, struct str text)
 
 		str_cut(&line, ':');
 		str_cut(&line, ':');
-		path_read(c, line);
-		if (is_container(c))
+		cgroup_read(c, line);
+		if (cgroup_is_container(c))
 			return true;
 	}
 	return false;
@@ -193,7 +188,7 @@ void cgroup_parse(struct cgroup *c, struct str text)
 	for (size_t i = 0; i < sizeof(hierarchies) / sizeof(*hierarchies); i++) {
 		if (!hierarchy_read(c, text, str_of(hierarchies[i])))
 			continue;
-		if (is_container(c))
+		if (cgroup_is_container(c))
 			return;
 		if (!found.unit.n)
 			found = *c;

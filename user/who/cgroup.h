@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a /proc/PID/cgroup text says: the systemd unit, or the container and its pod. */
+/* What a cgroup path says: the systemd unit, or the container and its pod. */
 #ifndef SONDE_CGROUP_H
 #define SONDE_CGROUP_H
 
@@ -15,7 +15,13 @@ struct cgroup {
 	bool foreign;		   /* an engine's path, whatever else is known of it */
 };
 
-/* Pure; the views are into the text. */
+/* Pure; the views are into the text. The first reads a path, the second /proc/PID/cgroup. */
+void cgroup_read(struct cgroup *c, struct str path);
 void cgroup_parse(struct cgroup *c, struct str text);
+
+static inline bool cgroup_is_container(const struct cgroup *c)
+{
+	return c->pod[0] || c->container.n;
+}
 
 #endif

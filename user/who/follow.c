@@ -196,7 +196,7 @@ static void answer_begin(struct follow *f, long status)
 		return;
 	if (f->ask == FOLLOW_LIST && !f->more[0])
 		tell_mark(f, POD_LIST_BEGIN);
-	if (f->ask == FOLLOW_WATCH && !atomic_exchange(&f->stats.up, true))
+	if (f->ask == FOLLOW_WATCH && !atomic_exchange(&f->stats.up, true) && !f->quiet)
 		log_info("sonde.who", "pods of %s are named by the Kubernetes API", f->node);
 }
 
@@ -301,9 +301,11 @@ static uint64_t wait_of(const struct follow *f, uint32_t random)
 
 static void say_down(struct follow *f)
 {
-	bool first = f->failed == 1 && f->why[0];
+	bool news = atomic_exchange(&f->stats.up, false) || f->failed == 1;
 
-	if (atomic_exchange(&f->stats.up, false) || first)
+	if (f->quiet)
+		return;
+	if (news)
 		log_warn("sonde.who",
 			 "the Kubernetes API does not tell of pods: %s; the names of the kubelet's "
 			 "folders serve, and it is asked again",

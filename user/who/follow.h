@@ -38,8 +38,9 @@ struct follow_stats {
 };
 
 struct follow {
-	const char *node; /* the caller fills these four; node: as name_is_dns() has it */
+	const char *node; /* the caller fills these five; node: as name_is_dns() has it */
 	const char *label;
+	bool quiet; /* nothing is logged */
 	void (*tell)(void *ctx, const struct pod_facts *facts);
 	void *ctx;
 

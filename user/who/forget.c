@@ -89,7 +89,7 @@ static void parent_look(struct who *w, const struct process *child)
 
 	if (proc_find(&proc, w->procfs, child->parent) || proc.zombie)
 		return;
-	who_hint(w, child->parent, STR(""));
+	who_hint(w, child->parent, STR(""), 0);
 	parent = table_find(w->processes, &child->parent);
 	if (parent->owner == child->owner)
 		parent->served |= child->served;

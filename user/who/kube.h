@@ -41,7 +41,7 @@ const struct follow_stats *kube_asked(const struct kube *k); /* NULL: nobody wan
 
 /* Reads what is new. A number that changes with the names that are known. */
 uint64_t kube_news(struct kube *k);
-/* By what was known at the last kube_news(). */
+/* By what was known at the last kube_news(). p: NULL if it is gone. */
 void kube_place(struct kube *k, const struct proc *p, const struct cgroup *c, struct place *place);
 void kube_refresh(struct kube *k); /* to be called about once a second */
 

@@ -203,6 +203,8 @@ size_t proc_otel_service(const struct proc *p, char *name, size_t size)
 
 struct str proc_text(const struct proc *p, const char *file, char *to, size_t size)
 {
+	if (!p)
+		return (struct str){NULL, 0};
 	return proc_read(p->procfs, p->pid, file, to, size);
 }
 

@@ -20,7 +20,7 @@ struct proc {
 
 int proc_find(struct proc *p, const char *procfs, uint32_t pid); /* -ENOENT: there is none */
 
-/* The file's beginning; absent, with errno set, if it cannot be opened. */
+/* The file's beginning; absent, with errno set, if it cannot be opened or p is NULL. */
 struct str proc_text(const struct proc *p, const char *file, char *to, size_t size);
 
 /* Names by source. They write at most size - 1 bytes and a NUL and return the length, 0 if none. */

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who a process is: the cache and the order of the sources. A service's name comes from the first
- * that has one: a --service rule for the port, the pod's label that --service-label names, the
- * OpenTelemetry variables of the process, its pod's workload, its systemd unit, its program, the
- * name in a kernel record, "unknown". Where it runs, its pod and container, comes with any of them.
+ * Who a process is: the cache. What a process is called is found once, by identify.c, and looked
+ * for again only while a name is missing.
  *
  * The invariants. Owners are interned by name; one that was given out keeps its address and its id
  * as long as it is not let go (forget.c), and no id is ever used for another name. When their table
@@ -25,46 +23,6 @@
 #include "who/proc.h"
 
 #define PROCESS_MAX_DEFAULT 8192
-
-#define CGROUP_BYTES 16384 /* v1 has a line a controller, and each may be long */
-#define AWAIT_ROUNDS 5	   /* of who_refresh(), until a missing name is given up */
-
-/* What is known of a process when it is named. */
-struct look {
-	const struct proc *proc;
-	struct cgroup cgroup;
-	struct place place;
-};
-
-typedef size_t source_fn(const struct look *look, char *name, size_t size);
-
-static size_t source_label(const struct look *look, char *name, size_t size)
-{
-	return name_copy(name, size, look->place.label);
-}
-
-static size_t source_environment(const struct look *look, char *name, size_t size)
-{
-	return proc_otel_service(look->proc, name, size);
-}
-
-static size_t source_workload(const struct look *look, char *name, size_t size)
-{
-	return name_copy(name, size, look->place.workload);
-}
-
-static size_t source_unit(const struct look *look, char *name, size_t size)
-{
-	return name_copy(name, size, look->cgroup.unit);
-}
-
-static size_t source_program(const struct look *look, char *name, size_t size)
-{
-	return proc_program(look->proc, name, size);
-}
-
-static source_fn *const sources[] = {source_label, source_environment, source_workload, source_unit,
-				     source_program};
 
 const struct owner *names_intern(struct who *w, const struct names *names)
 {
@@ -122,6 +80,7 @@ struct who *who_new(const struct who_options *options)
 	w->check = 1;
 	w->process_max = options->process_max ? options->process_max : PROCESS_MAX_DEFAULT;
 	w->kube = kube_new(options->logs, options->node);
+	w->groups = groups_new();
 	w->processes = table_new(&(struct table_options){
 		.name = "processes",
 		.capacity = w->process_max,
@@ -138,7 +97,7 @@ struct who *who_new(const struct who_options *options)
 	});
 	w->rules = calloc(options->service_count + 1, sizeof(*w->rules));
 	w->exited = calloc(w->process_max, sizeof(*w->exited));
-	if (!w->kube || !w->processes || !w->identities || !w->rules || !w->exited) {
+	if (!w->kube || !w->groups || !w->processes || !w->identities || !w->rules || !w->exited) {
 		who_free(w);
 		return NULL;
 	}
@@ -158,6 +117,7 @@ void who_free(struct who *w)
 	if (!w)
 		return;
 	kube_free(w->kube);
+	groups_free(w->groups);
 	table_free(w->processes);
 	table_free(w->identities);
 	free(w->rules);
@@ -233,32 +193,24 @@ static void process_forget(struct process *p)
 	*p = (struct process){.pid = pid};
 }
 
-static void names_place(struct names *names, const struct place *place)
+/* Is there anything to be learned of it? */
+static bool process_is_seen(const struct who *w, const struct process *p, bool found)
 {
-	memcpy(names->namespace, place->namespace, sizeof(names->namespace));
-	memcpy(names->pod, place->pod, sizeof(names->pod));
-	memcpy(names->container, place->container, sizeof(names->container));
+	struct cgroup cgroup;
+
+	return found || groups_find(w->groups, p->cgroup, &cgroup);
 }
 
-static const struct owner *process_identify(struct who *w, struct process *p,
-					    const struct proc *proc)
+/* It is gone, and so is whatever could tell its missing name. */
+static void process_give_up(struct who *w, struct process *p)
 {
-	char text[CGROUP_BYTES];
-	struct names names = {.service = ""};
-	struct look look = {.proc = proc};
+	struct names names = identity_of(p->owner)->names;
 
-	if (!proc)
-		return p->name[0] ? identity_intern(w, str_of(p->name)) : w->unknown;
-	cgroup_parse(&look.cgroup, proc_text(proc, "cgroup", text, sizeof(text)));
-	kube_place(w->kube, proc, &look.cgroup, &look.place);
-	names_place(&names, &look.place);
-	p->told = look.place.untold ? kube_told(w->kube) + 1 : 0;
-	names.provisional = look.place.awaited && p->looked - p->round < AWAIT_ROUNDS;
-	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++)
-		if (sources[i](&look, names.service, sizeof(names.service)))
-			return names_intern(w, &names);
-	name_copy(names.service, sizeof(names.service), str_of(p->name[0] ? p->name : "unknown"));
-	return names_intern(w, &names);
+	if (!names.provisional || w->round - p->round < AWAIT_ROUNDS)
+		return;
+	names.provisional = false;
+	p->owner = names_intern(w, &names);
+	p->ruled = NULL;
 }
 
 /* The API has told of more pods since it was looked at, perhaps also of its own. */
@@ -275,7 +227,10 @@ static void process_look(struct who *w, struct process *p)
 	/* a child that never called exec() may bear the pid of one that is gone */
 	if (found && p->gone && !proc.zombie && proc.start != p->start)
 		process_forget(p);
-	if (p->owner && !(found && (who_is_provisional(p->owner) || process_untold(w, p))))
+	if (p->owner && !process_is_seen(w, p, found))
+		process_give_up(w, p);
+	if (p->owner && !(process_is_seen(w, p, found) &&
+			  (who_is_provisional(p->owner) || process_untold(w, p))))
 		return;
 	if (found) {
 		p->start = proc.start;
@@ -288,12 +243,13 @@ static void process_look(struct who *w, struct process *p)
 	p->ruled = NULL;
 }
 
-void who_exec(struct who *w, uint32_t pid, struct str comm, struct str args)
+void who_exec(struct who *w, uint32_t pid, struct str comm, struct str args, uint64_t cgroup)
 {
 	struct process *p = process_of(w, pid);
 	bool looked_at = p->owner && !p->gone;
 
 	process_forget(p);
+	p->cgroup = cgroup;
 	if (!who_program(args_whole(args, EVENT_ARGS_MAX), p->name, sizeof(p->name)))
 		name_copy(p->name, sizeof(p->name), comm);
 	/* at once: a server that execs itself anew goes on to keep its identity alive */
@@ -311,13 +267,23 @@ void who_exit(struct who *w, uint32_t pid, uint64_t now)
 	exited_append(w, pid);
 }
 
-void who_hint(struct who *w, uint32_t pid, struct str comm)
+/* It has been moved since it was looked at. */
+static void process_moved(struct process *p, uint64_t cgroup)
+{
+	if (p->cgroup)
+		p->owner = p->ruled = NULL;
+	p->cgroup = cgroup;
+}
+
+void who_hint(struct who *w, uint32_t pid, struct str comm, uint64_t cgroup)
 {
 	struct process *p = process_of(w, pid);
 
 	/* who opens a connection after its exit is another one */
 	if (p->gone || p->owner == w->unknown)
 		process_forget(p);
+	if (cgroup && p->cgroup != cgroup)
+		process_moved(p, cgroup);
 	if (!p->name[0])
 		name_copy(p->name, sizeof(p->name), comm);
 	/* now rather than at the request's end: a short-lived client may be gone by then */
@@ -355,10 +321,21 @@ const struct owner *who_is(struct who *w, uint32_t pid, uint16_t server_port)
 	return owner;
 }
 
+void who_cgroup(struct who *w, uint64_t cgroup, struct str path)
+{
+	groups_made(w->groups, cgroup, path);
+}
+
+void who_cgroup_gone(struct who *w, uint64_t cgroup)
+{
+	groups_gone(w->groups, cgroup);
+}
+
 void who_refresh(struct who *w)
 {
 	w->round++;
 	kube_refresh(w->kube);
+	groups_refresh(w->groups);
 }
 
 void who_tables(const struct who *w, const struct table *tables[WHO_TABLES])
@@ -366,6 +343,7 @@ void who_tables(const struct who *w, const struct table *tables[WHO_TABLES])
 	tables[0] = w->processes;
 	tables[1] = w->identities;
 	kube_tables(w->kube, &tables[2]);
+	tables[2 + KUBE_TABLES] = groups_table(w->groups);
 }
 
 const struct follow_stats *who_api(const struct who *w)

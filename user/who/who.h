@@ -33,12 +33,19 @@ struct who_options {
 struct who *who_new(const struct who_options *options); /* NULL: no memory */
 void who_free(struct who *w);
 
-/* From exec and exit records. comm and args are copied; args are NUL-separated. */
-void who_exec(struct who *w, uint32_t pid, struct str comm, struct str args);
+/*
+ * From exec and exit records. comm and args are copied; args are NUL-separated. cgroup: number of
+ * the process's cgroup, 0: not known.
+ */
+void who_exec(struct who *w, uint32_t pid, struct str comm, struct str args, uint64_t cgroup);
 void who_exit(struct who *w, uint32_t pid, uint64_t now);
 
 /* A connection's comm, remembered for processes that are gone before they are looked at. */
-void who_hint(struct who *w, uint32_t pid, struct str comm);
+void who_hint(struct who *w, uint32_t pid, struct str comm, uint64_t cgroup);
+
+/* Which path that number stands for. Processes are asked about after their cgroup is gone. */
+void who_cgroup(struct who *w, uint64_t cgroup, struct str path);
+void who_cgroup_gone(struct who *w, uint64_t cgroup);
 
 /*
  * Never NULL: the worst answer is the service "unknown". server_port: the local port if the process
@@ -67,7 +74,7 @@ void who_release(const struct owner *owner);
 typedef void who_forget_fn(void *ctx, const struct owner *owner);
 void who_forget(struct who *w, uint64_t now, uint64_t ttl_ns, who_forget_fn *fn, void *ctx);
 
-#define WHO_TABLES 6
+#define WHO_TABLES 7
 void who_tables(const struct who *w, const struct table *tables[WHO_TABLES]);
 
 /* How the Kubernetes API answers; NULL: it was not to be asked. */
