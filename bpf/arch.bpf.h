@@ -4,6 +4,9 @@
  * typed loads from the kernel's own struct, which cost nothing; arm64 overwrites argument 1 with
  * the result, but arguments 2 and 3 stay in both.
  *
+ * arch_flags(), ARCH_FOREIGN: the task is in a 32-bit call, which has numbers and registers of its
+ * own.
+ *
  * arch_is_running(): the call has no result yet. x86-64 holds -ENOSYS in its place until then;
  * arm64 argument 1, which a result may equal by chance.
  */
@@ -12,19 +15,29 @@
 
 #include "vmlinux.h"
 
-#define ENOSYS 38
+#define ENOSYS	  38
+#define TS_COMPAT 2	    /* x86-64 */
+#define TIF_32BIT (1 << 22) /* arm64 */
 
 #if defined(__TARGET_ARCH_x86)
 #define arch_call(regs)	      ((regs)->orig_ax)
 #define arch_arg2(regs)	      ((regs)->si)
 #define arch_arg3(regs)	      ((regs)->dx)
 #define arch_arg1(regs)	      ((regs)->di)
+#define arch_arg4(regs)	      ((regs)->r10)
+#define arch_result(regs)     ((regs)->ax)
+#define arch_flags(task)      ((task)->thread_info.status)
+#define ARCH_FOREIGN	      TS_COMPAT
 #define arch_is_running(regs) ((__s64)(regs)->ax == -ENOSYS)
 #elif defined(__TARGET_ARCH_arm64)
 #define arch_call(regs)	      ((__u64)(regs)->syscallno)
 #define arch_arg2(regs)	      ((regs)->regs[1])
 #define arch_arg3(regs)	      ((regs)->regs[2])
 #define arch_arg1(regs)	      ((regs)->orig_x0)
+#define arch_arg4(regs)	      ((regs)->regs[3])
+#define arch_result(regs)     ((regs)->regs[0])
+#define arch_flags(task)      ((task)->thread_info.flags)
+#define ARCH_FOREIGN	      TIF_32BIT
 #define arch_is_running(regs) ((regs)->regs[0] == (regs)->orig_x0)
 #else
 #error "unknown architecture: add its registers here and its types to vmlinux/"

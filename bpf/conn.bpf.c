@@ -25,6 +25,7 @@ const volatile __u64 ring_bytes = 4 << 20;
 const volatile __u32 detail = DETAIL_FULL;
 const volatile __u64 slow_ns = ~0ULL;
 const volatile __u8 queue_time = 0;
+const volatile __u8 state_hashed = 0;
 const volatile __u8 io_forms[IO_CALLS] = {};
 const volatile struct event_signature signatures[SIGNATURE_MAX] = {};
 const volatile __u8 signature_of_byte[256] = {};
@@ -36,8 +37,9 @@ __u32 emit_lost_count = 0;
 #define MISSES_TO_MUTE_OLD 32 /* of a connection that may be in the middle of anything */
 
 /* Once a connection and half an hour; tried again with its next hit if the ring was full. */
-void conn_open(struct hit *hit, struct conn *c, struct sock *sk, struct task_struct *task)
+void conn_open(struct hit *hit, struct conn *c, struct sock *sk)
 {
+	struct task_struct *task = (void *)bpf_get_current_task();
 	struct event_open *e = emit_reserve(sizeof(*e));
 
 	if (!e)
@@ -50,7 +52,7 @@ void conn_open(struct hit *hit, struct conn *c, struct sock *sk, struct task_str
 	e->born = c->born;
 	e->connect_time = c->connect_time;
 	e->cgroup = cgroup_current();
-	bpf_probe_read_kernel(e->comm, sizeof(e->comm), task->group_leader->comm);
+	BPF_CORE_READ_INTO(&e->comm, task, group_leader, comm);
 	c->is_open = 1;
 	c->told = 1;
 	emit_submit(e, hit->now, hit->ring_used);
@@ -148,9 +150,9 @@ int conn_end_read(struct sock *sk, int flags)
 {
 	struct conn *c;
 
-	if (sk->__sk_common.skc_family != AF_UNIX || flags & MSG_PEEK)
+	if (sock_family(sk) != AF_UNIX || flags & MSG_PEEK)
 		return 0;
-	c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	c = conn_of(sk);
 	if (c && c->framing == CONN_FRAMES)
 		frames_tell(sk, CLOSER_PEER, WEBSOCKET_OVER);
 	/* a client may have shut its side down and still wait for the answer */

@@ -4,6 +4,7 @@
 #define SONDE_CONN_BPF_H
 
 #include "line.bpf.h"
+#include "state.bpf.h"
 
 #define AF_UNIX	    1
 #define AF_INET	    2
@@ -11,16 +12,21 @@
 #define SOCK_STREAM 1
 #define IPPROTO_TCP 6
 
+static __always_inline __u16 sock_family(const struct sock *sk)
+{
+	return sock_get(sk, __sk_common.skc_family);
+}
+
 static __always_inline bool sock_is_tcp(const struct sock *sk)
 {
-	return sk->sk_protocol == IPPROTO_TCP &&
-	       (sk->__sk_common.skc_family == AF_INET || sk->__sk_common.skc_family == AF_INET6);
+	return sock_get(sk, sk_protocol) == IPPROTO_TCP &&
+	       (sock_family(sk) == AF_INET || sock_family(sk) == AF_INET6);
 }
 
 static __always_inline bool sock_is_stream(const struct sock *sk)
 {
-	return sk->sk_type == SOCK_STREAM &&
-	       (sk->__sk_common.skc_family == AF_UNIX || sock_is_tcp(sk));
+	return sock_get(sk, sk_type) == SOCK_STREAM &&
+	       (sock_family(sk) == AF_UNIX || sock_is_tcp(sk));
 }
 
 /* No two hits on one processor share a nanosecond. */
@@ -30,9 +36,9 @@ static __always_inline __u64 conn_id(void)
 }
 
 /* State of a socket, made if absent (then the id is minted); NULL when it cannot be. */
-static __always_inline struct conn *conn_get(struct sock *sk)
+static __always_inline struct conn *conn_get(struct sock *sk, enum state_how how)
 {
-	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	struct conn *c = conn_state(sk, how);
 
 	if (!c)
 		count(COUNT_NO_STATE);
@@ -42,7 +48,7 @@ static __always_inline struct conn *conn_get(struct sock *sk)
 }
 
 /* Says what the connection is; once, and again every half hour. */
-void conn_open(struct hit *hit, struct conn *c, struct sock *sk, struct task_struct *task)
+void conn_open(struct hit *hit, struct conn *c, struct sock *sk)
 	__attribute__((visibility("hidden")));
 
 /* A socket that nothing is known of: is it ours, by what it begins with? */

@@ -26,27 +26,27 @@ static __always_inline void address_unmap(__u8 *ip)
 
 static __always_inline void ports_of(const struct sock *sk, __u16 *local, __u16 *remote)
 {
-	bool named = sk->__sk_common.skc_family != AF_UNIX;
+	bool named = sock_family(sk) != AF_UNIX;
 
-	*local = named ? sk->__sk_common.skc_num : 0;
-	*remote = named ? __builtin_bswap16(sk->__sk_common.skc_dport) : 0;
+	*local = named ? sock_get(sk, __sk_common.skc_num) : 0;
+	*remote = named ? __builtin_bswap16(sock_get(sk, __sk_common.skc_dport)) : 0;
 }
 
 /* Fills 16 bytes each, and returns the family. */
 static __always_inline __u16 ends_of(const struct sock *sk, __u8 *local, __u8 *remote)
 {
-	const struct sock_common *s = &sk->__sk_common;
+	__u16 family = sock_family(sk);
 
 	__builtin_memset(local, 0, 16);
 	__builtin_memset(remote, 0, 16);
-	if (s->skc_family == AF_INET) {
-		*(__u32 *)local = s->skc_rcv_saddr;
-		*(__u32 *)remote = s->skc_daddr;
+	if (family == AF_INET) {
+		*(__u32 *)local = sock_get(sk, __sk_common.skc_rcv_saddr);
+		*(__u32 *)remote = sock_get(sk, __sk_common.skc_daddr);
 	}
-	if (s->skc_family != AF_INET6)
-		return s->skc_family;
-	address(local, &s->skc_v6_rcv_saddr);
-	address(remote, &s->skc_v6_daddr);
+	if (family != AF_INET6)
+		return family;
+	address(local, &sk->__sk_common.skc_v6_rcv_saddr);
+	address(remote, &sk->__sk_common.skc_v6_daddr);
 	if (!is_mapped(local) || !is_mapped(remote))
 		return AF_INET6;
 	address_unmap(local);

@@ -325,6 +325,15 @@ enum io_form {
 };
 #define IO_CALLS 512 /* system call numbers that the table covers */
 
+/* What a system call does to a socket, by its number too; 0: nothing. */
+enum io_way {
+	IO_IN = 1,	      /* reads from the socket of argument 1 */
+	IO_OUT = 2,	      /* writes to it */
+	IO_TO_THIRD = 4,      /* or to that of argument 3 */
+	IO_FLAGS_THIRD = 8,   /* MSG_* flags are argument 3 */
+	IO_FLAGS_FOURTH = 16, /* or argument 4 */
+};
+
 enum signature_framing { FRAMING_NONE = 0, FRAMING_LINE = 1 };
 
 /* A signature row as the kernel compares it: first 16 bytes, masked. From user/proto's tables. */

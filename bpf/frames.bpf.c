@@ -145,7 +145,7 @@ __noinline int frames_walk(struct hit *hit, struct frames *w, int readable)
 
 static __always_inline struct frames *frames_new(const struct conn *c, struct sock *sk, __u8 role)
 {
-	struct frames *w = bpf_sk_storage_get(&frames, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	struct frames *w = frames_make(sk);
 
 	if (!w) {
 		count(COUNT_NO_STATE);
@@ -166,7 +166,7 @@ static __always_inline struct frames *frames_new(const struct conn *c, struct so
 static __always_inline void frames_leave(struct conn *c, struct sock *sk, enum conn_framing framing)
 {
 	c->framing = framing;
-	bpf_sk_storage_delete(&frames, sk);
+	frames_drop(sk);
 }
 
 struct frames *frames_upgrading(struct hit *hit, struct conn *c, struct sock *sk)
@@ -175,7 +175,7 @@ struct frames *frames_upgrading(struct hit *hit, struct conn *c, struct sock *sk
 
 	if (line_kind(c, hit->dir) != MESSAGE_RESPONSE)
 		return NULL;
-	w = bpf_sk_storage_get(&frames, sk, NULL, 0);
+	w = frames_of(sk);
 	if (w)
 		return w;
 	w = frames_new(c, sk, c->role);
@@ -267,7 +267,7 @@ bool frames_stay(struct frames *w, struct conn *c, struct sock *sk)
 
 void frames_closed(struct sock *sk, int old_state)
 {
-	struct frames *w = bpf_sk_storage_get(&frames, sk, NULL, 0);
+	struct frames *w = frames_of(sk);
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 	bool finished =
 		old_state == TCP_FIN_WAIT1 || old_state == TCP_CLOSING || old_state == TCP_LAST_ACK;
@@ -332,7 +332,7 @@ __noinline int frames_record(struct frames *w, __u32 closer, __u32 over)
 
 void frames_tell(struct sock *sk, __u32 closer, __u32 over)
 {
-	struct frames *w = bpf_sk_storage_get(&frames, sk, NULL, 0);
+	struct frames *w = frames_of(sk);
 
 	if (w)
 		frames_record(w, closer, over);

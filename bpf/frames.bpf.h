@@ -4,6 +4,7 @@
 #define SONDE_FRAMES_BPF_H
 
 #include "line.bpf.h"
+#include "state.bpf.h"
 
 /* Walks the bytes of a hit. */
 int frames_walk(struct hit *hit, struct frames *w, int readable);
@@ -38,7 +39,7 @@ static __always_inline bool frames_whole(const struct hit *hit, struct frames *w
 static __always_inline bool frames_hit(struct hit *hit, struct conn *c, struct sock *sk,
 				       bool readable)
 {
-	struct frames *w = bpf_sk_storage_get(&frames, sk, NULL, 0);
+	struct frames *w = frames_of(sk);
 
 	if (!w) {
 		c->framing = CONN_MUTED;
@@ -67,6 +68,9 @@ void frames_upgraded(struct hit *hit, struct conn *c, struct sock *sk, struct fr
 
 /* TCP has closed the connection, from this state: what was never acknowledged? */
 void frames_closed(struct sock *sk, int old_state) __attribute__((visibility("hidden")));
+
+/* The same of its figures. */
+int frames_record(struct frames *w, __u32 closer, __u32 over);
 
 /* Says how far the connection has got, unless its end was told; over: WEBSOCKET_OVER, or 0. */
 void frames_tell(struct sock *sk, __u32 closer, __u32 over) __attribute__((visibility("hidden")));

@@ -20,11 +20,11 @@ int line_part(struct hit *hit, struct conn *c, struct part *p, __u32 kind);
 int line_pipelined(struct hit *hit, struct conn *c, struct part *p);
 
 /* Whose connection it is, at its first hit: accepted ones have been nobody's until now. */
-static __always_inline void conn_claim(struct conn *c, const struct task_struct *task)
+static __always_inline void conn_claim(struct conn *c, __u32 tgid)
 {
 	if (c->tgid)
 		return;
-	c->tgid = task->tgid;
+	c->tgid = tgid;
 	if (c->accepted)
 		life_add(c->tgid, LIFE_OPENED_SERVER);
 }
@@ -40,20 +40,20 @@ static __always_inline void conn_reached(struct hit *hit, struct conn *c, __u32 
 	}
 }
 
-extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
-
-/* A cast costs nothing; kernels before 6.2 have only the helper. */
+/* A cast costs nothing; kernels before 6.2 have only the helper, which wants a socket it can trust.
+ */
 static __always_inline struct tcp_sock *conn_tcp(struct sock *sk)
 {
-	if (bpf_rdonly_cast)
-		return bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock));
+	if (state_casts() || state_hashed)
+		return state_cast(sk, struct tcp_sock);
 	return bpf_skc_to_tcp_sock(sk);
 }
 
 /* Has the read taken the end of the stream with it, which has a position of its own? */
 static __always_inline bool conn_ended(const struct sock *sk, const struct tcp_sock *tcp, __u32 in)
 {
-	return sk->__sk_common.skc_flags & 1UL << SOCK_DONE && tcp->rcv_nxt == in;
+	return sock_get(sk, __sk_common.skc_flags) & 1UL << SOCK_DONE &&
+	       sock_get(tcp, rcv_nxt) == in;
 }
 
 /* The positions that this hit began at and that the other direction has reached. */
@@ -62,7 +62,7 @@ static __always_inline void conn_position(struct hit *hit, struct conn *c, struc
 	struct tcp_sock *tcp;
 	__u32 out, in;
 
-	if (sk->__sk_common.skc_family == AF_UNIX) {
+	if (sock_family(sk) == AF_UNIX) {
 		c->position[hit->dir & 1] += hit->moved;
 		out = c->position[DIR_OUT];
 		in = c->position[DIR_IN];
@@ -72,8 +72,8 @@ static __always_inline void conn_position(struct hit *hit, struct conn *c, struc
 		tcp = conn_tcp(sk);
 		if (!tcp)
 			return;
-		out = tcp->write_seq;
-		in = tcp->copied_seq;
+		out = sock_get(tcp, write_seq);
+		in = sock_get(tcp, copied_seq);
 		if (hit->dir == DIR_IN)
 			in -= conn_ended(sk, tcp, in);
 		conn_reached(hit, c, in);
@@ -86,13 +86,19 @@ static __always_inline void conn_position(struct hit *hit, struct conn *c, struc
 /* TCP gives no bytes to a reader with MSG_TRUNC; other streams do. */
 static __always_inline bool conn_discards(const struct sock *sk, __u32 dir, int flags)
 {
-	return dir == DIR_IN && flags & MSG_TRUNC && sk->__sk_common.skc_family != AF_UNIX;
+	return dir == DIR_IN && flags & MSG_TRUNC && sock_family(sk) != AF_UNIX;
 }
 
-/* A socket that does not block has the flag as well; the workers of io_uring wait for others. */
-static __always_inline bool conn_waits(const struct task_struct *task, __u32 dir, int flags)
+/* Would the read have waited for bytes? The workers of io_uring wait for others. */
+static __always_inline bool conn_waits(const struct io_call *of, const struct sock *sk, __u32 dir,
+				       int flags)
 {
-	return dir == DIR_IN && !(flags & MSG_DONTWAIT) && !(task->flags & PF_IO_WORKER);
+	if (dir != DIR_IN || flags & MSG_DONTWAIT)
+		return false;
+	if (of->regs)
+		return !(sock_file_flags(sk) & O_NONBLOCK);
+	/* a socket that does not block has the other flag as well */
+	return !(of->task->flags & PF_IO_WORKER);
 }
 
 static __always_inline void line_progress(const struct conn *c, const struct half *h)
@@ -181,29 +187,28 @@ static __always_inline void conn_upgrade(struct hit *hit, struct conn *c, struct
 	frames_upgraded(hit, c, sk, w);
 }
 
-/*
- * `moved` bytes went through `sk` in direction `dir`, by the current task, in the system call that
- * is just ending (or unreadably, if there is none). flags: the call's MSG_* flags. Always 0.
- */
-static __always_inline int conn_moved(struct sock *sk, int moved, __u32 dir, int flags)
+/* flags: the call's MSG_* flags. */
+static __always_inline bool conn_wanted(const struct sock *sk, __u32 dir, int flags)
+{
+	return sock_is_stream(sk) &&
+	       !(dir == DIR_IN && flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB));
+}
+
+/* `moved` bytes went through a wanted socket in direction `dir`. Always 0. */
+static __always_inline int conn_hit(struct sock *sk, const struct io_call *of, __u32 moved,
+				    __u32 dir, int flags)
 {
 	struct hit hit = {.moved = moved, .dir = dir};
-	struct task_struct *task;
 	struct conn *c;
 	bool readable;
 
-	if (!sock_is_stream(sk) || (dir == DIR_IN && flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)))
-		return 0;
-	task = bpf_get_current_task_btf();
-	if (task->flags & PF_KTHREAD || (__u32)task->tgid == agent_tgid)
-		return 0;
-	c = conn_get(sk);
+	c = conn_get(sk, STATE_MAKE);
 	if (!c || c->framing == CONN_MUTED)
 		return 0;
-	conn_claim(c, task);
+	conn_claim(c, of->task->tgid);
 	conn_position(&hit, c, sk);
-	hit.waiting = conn_waits(task, dir, flags);
-	readable = !conn_discards(sk, dir, flags) && io_find(&hit, task, sk);
+	hit.waiting = conn_waits(of, sk, dir, flags);
+	readable = !conn_discards(sk, dir, flags) && io_find(&hit, of, sk);
 	if (c->framing == CONN_FRAMES && frames_hit(&hit, c, sk, readable))
 		return 0;
 	hit.now = bpf_ktime_get_ns();
@@ -216,22 +221,38 @@ static __always_inline int conn_moved(struct sock *sk, int moved, __u32 dir, int
 		return io_unseen(&hit, COUNT_UNREADABLE);
 	if (!c->role && !c->born && frames_first(&hit, c, sk) && frames_hit(&hit, c, sk, readable))
 		return 0;
-	if (!c->role && !conn_first(&hit, c, sk->__sk_common.skc_num))
+	if (!c->role && !conn_first(&hit, c, sock_get(sk, __sk_common.skc_num)))
 		return 0;
 	if (detail != DETAIL_METRICS)
 		hit.ring_used = emit_used();
 	hit.detail = hit.ring_used > ring_bytes / 4 * 3 ? DETAIL_METRICS : detail;
 	if (hit.detail != DETAIL_METRICS && (!c->is_open || hit.now - c->opened >= EVENT_REOPEN_NS))
-		conn_open(&hit, c, sk, task);
+		conn_open(&hit, c, sk);
 	for (int turn = 0; turn < 2; turn++) {
 		line_moved(&hit, c, readable);
 		if (!hit.again)
 			break;
-		conn_open(&hit, c, sk, task);
+		conn_open(&hit, c, sk);
 	}
 	if (c->framing == CONN_UPGRADING)
 		conn_upgrade(&hit, c, sk, readable);
 	return 0;
+}
+
+/*
+ * For hooks that run where the bytes are moved: by the current task, in the system call that is
+ * just ending (or unreadably, if there is none). Always 0.
+ */
+static __always_inline int conn_moved(struct sock *sk, int moved, __u32 dir, int flags)
+{
+	struct io_call of = {};
+
+	if (!conn_wanted(sk, dir, flags))
+		return 0;
+	of.task = bpf_get_current_task_btf();
+	if (of.task->flags & PF_KTHREAD || (__u32)of.task->tgid == agent_tgid)
+		return 0;
+	return conn_hit(sk, &of, moved, dir, flags);
 }
 
 #endif

@@ -18,10 +18,13 @@
 #include "maps.bpf.h"
 #include "arch.bpf.h"
 #include "life.bpf.h"
+#include "state.bpf.h"
 #include <bpf/bpf_core_read.h>
 
 #define PF_IO_WORKER 0x00000010
 #define PF_KTHREAD   0x00200000
+
+#define O_NONBLOCK 04000
 
 #define MSG_OOB	     0x1
 #define MSG_PEEK     0x2
@@ -69,6 +72,13 @@ struct hit {
 
 extern const volatile __u8 io_forms[IO_CALLS];
 
+/* Whose bytes they are. */
+struct io_call {
+	struct task_struct *task;   /* the current one */
+	const struct pt_regs *regs; /* of its system call that has just ended and moved them; NULL:
+				       maybe the running one has */
+};
+
 /* Counts the hit as unseen, once. Always false. */
 static __always_inline bool io_unseen(struct hit *hit, __u32 why)
 {
@@ -107,11 +117,12 @@ static __always_inline bool io_message(struct hit *hit, __u64 address)
 }
 
 /* The address of the struct sock behind a file; 0 if that is no socket. */
-static __always_inline __u64 io_sk(const struct file *file)
+static __always_inline __u64 io_sk(const struct file *at)
 {
-	const struct socket *socket = BPF_CORE_READ(file, private_data);
+	const struct file *file = state_cast(at, struct file);
+	const struct socket *socket = state_cast(state_load(file, private_data), struct socket);
 
-	return BPF_CORE_READ(socket, file) == file ? (__u64)BPF_CORE_READ(socket, sk) : 0;
+	return (__u64)state_load(socket, file) == (__u64)at ? (__u64)state_load(socket, sk) : 0;
 }
 
 /* The same of a file descriptor. */
@@ -131,12 +142,15 @@ static __always_inline __u64 io_sk_of(const struct task_struct *task, __u32 fd)
  * it, a call is what moves these bytes only if it is still running and is about this socket. (A
  * tracer's stop at the begin of a call runs task work, too.)
  */
-static __always_inline __u8 io_form(const struct task_struct *task, const struct pt_regs *regs,
+static __always_inline __u8 io_form(const struct io_call *of, const struct pt_regs *regs,
 				    const struct sock *sk)
 {
+	const struct task_struct *task = of->task;
 	__u64 call = arch_call(regs);
 	__u8 form = call < IO_CALLS ? io_forms[call] : IO_NONE;
 
+	if (of->regs)
+		return form;
 	if (task->flags & PF_IO_WORKER)
 		return IO_URING;
 	if (!bpf_core_field_exists(task->io_uring) || !task->io_uring)
@@ -150,12 +164,12 @@ static __always_inline __u8 io_form(const struct task_struct *task, const struct
 /*
  * Finds the bytes of the hit; false if there are none, and counted if they cannot be read.
  */
-static __always_inline bool io_find(struct hit *hit, struct task_struct *task,
+static __always_inline bool io_find(struct hit *hit, const struct io_call *of,
 				    const struct sock *sk)
 {
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	const struct pt_regs *regs = of->regs ?: (struct pt_regs *)bpf_task_pt_regs(of->task);
 
-	switch (io_form(task, regs, sk)) {
+	switch (io_form(of, regs, sk)) {
 	case IO_BUFFER:
 		hit->near[0].base = arch_arg2(regs);
 		hit->near[0].len = hit->moved;
@@ -166,13 +180,13 @@ static __always_inline bool io_find(struct hit *hit, struct task_struct *task,
 	case IO_MESSAGE:
 		return io_message(hit, arch_arg2(regs));
 	case IO_MESSAGES:
-		if (arch_arg3(regs) == 1)
+		if ((of->regs ? arch_result(regs) : arch_arg3(regs)) == 1)
 			return io_message(hit, arch_arg2(regs));
 		return io_unseen(hit, COUNT_UNREADABLE);
 	case IO_URING:
 		if (uring_find(hit, (__u64)BPF_CORE_READ(sk, sk_socket, sk)))
 			return true;
-		life_add(task->tgid, LIFE_URING_UNREAD);
+		life_add(of->task->tgid, LIFE_URING_UNREAD);
 		hit->unseen = 1;
 		return io_unseen(hit, COUNT_IO_URING);
 	case IO_NONE:

@@ -29,7 +29,7 @@ static __always_inline bool life_is_new(struct conn *c, __u8 state)
 
 static __always_inline void life_connecting(struct sock *sk)
 {
-	struct conn *c = conn_get(sk);
+	struct conn *c = conn_get(sk, STATE_MAKE);
 
 	if (!c || !life_is_new(c, TCP_SYN_SENT))
 		return;
@@ -39,7 +39,7 @@ static __always_inline void life_connecting(struct sock *sk)
 
 static __always_inline void life_established(struct sock *sk, int old_state)
 {
-	struct conn *c = conn_get(sk);
+	struct conn *c = conn_get(sk, old_state == TCP_SYN_RECV ? STATE_NEW : STATE_MAKE);
 	__u64 now = bpf_ktime_get_ns();
 	struct tcp_sock *tcp;
 
@@ -61,7 +61,7 @@ static __always_inline void life_established(struct sock *sk, int old_state)
 
 static __always_inline struct conn *life_closer(struct sock *sk, __u8 closer)
 {
-	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	struct conn *c = conn_of(sk);
 
 	if (c && !c->closer)
 		c->closer = closer;
@@ -82,7 +82,7 @@ static __always_inline void life_finished(struct sock *sk, __u8 closer)
 
 static __always_inline void life_closed(struct sock *sk, int old_state)
 {
-	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	struct conn *c = conn_of(sk);
 
 	if (!c || !life_is_new(c, TCP_CLOSE))
 		return;
@@ -147,7 +147,7 @@ static __always_inline void life_frames_end(struct sock *sk, struct conn *c)
  */
 static __always_inline int life_destroyed(struct sock *sk)
 {
-	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	struct conn *c = conn_of(sk);
 
 	if (c) {
 		if (c->framing == CONN_FRAMES)
@@ -155,6 +155,8 @@ static __always_inline int life_destroyed(struct sock *sk)
 		conn_settle(c, sk);
 		conn_close(c);
 	}
+	if (state_hashed)
+		state_drop((__u64)sk);
 	return 0;
 }
 
@@ -173,7 +175,7 @@ int BPF_PROG(sock_destroyed_again, struct sock *sk)
 SEC("tp_btf/tcp_retransmit_skb")
 int BPF_PROG(sock_retransmitted, struct sock *sk)
 {
-	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	struct conn *c = conn_of(sk);
 
 	if (c && c->tgid)
 		life_add(c->tgid, c->role == ROLE_SERVER   ? LIFE_RETRANSMIT_SERVER

@@ -22,6 +22,7 @@ extern const volatile __u64 ring_bytes;
 extern const volatile __u8 frames_protocol;	      /* number of protocol websocket in protos.h */
 extern const volatile __u32 detail;		      /* enum event_detail */
 extern const volatile __u8 queue_time;		      /* sock_readable runs */
+extern const volatile __u8 state_hashed;	      /* by socket address, see state.bpf.h */
 extern const volatile __u64 slow_ns;		      /* a response that takes longer is told of */
 extern const volatile __u64 shed_bounds[SHED_BOUNDS]; /* upper ones; unused ones are the highest */
 
@@ -86,17 +87,18 @@ struct conn {
 	struct event_shed_key shed_key; /* its port is set from the first */
 	__u8 shed;			/* enum shed_state of it */
 	__u8 state;			/* of TCP, as last seen to change */
-	__u8 unused;
-	__u32 queued;	      /* of the last request; see queue_waited() */
-	__u64 starts[STARTS]; /* of requests, by transaction number */
-	__u64 arrival;	      /* of the first byte that was not read; see queue.bpf.h */
-	__u32 arrived;	      /* position behind what had come by then, or after it */
-	__u32 segments;	      /* that carried it, as TCP counts them */
-	__u64 ended_bytes;    /* of the response that the last EVENT_END told of */
-	__u32 position[2];    /* by enum event_dir; unix sockets only */
-	__u64 opened;	      /* when EVENT_OPEN was last said */
+	__u8 is_unix;			/* hashed states only */
+	__u32 queued;			/* of the last request; see queue_waited() */
+	__u64 starts[STARTS];		/* of requests, by transaction number */
+	__u64 arrival;			/* of the first byte that was not read; see queue.bpf.h */
+	__u32 arrived;			/* position behind what had come by then, or after it */
+	__u32 segments;			/* that carried it, as TCP counts them */
+	__u64 ended_bytes;		/* of the response that the last EVENT_END told of */
+	__u32 position[2];		/* by enum event_dir; unix sockets only */
+	__u64 opened;			/* when EVENT_OPEN was last said */
 	__u64 born;
 	__u64 connect_time;
+	__u32 inode;	       /* of the socket, see state.bpf.h */
 	struct early early[2]; /* by enum event_dir */
 };
 
@@ -156,6 +158,23 @@ struct {
 	__type(key, int);
 	__type(value, struct frames);
 } frames __weak SEC(".maps");
+
+/* The same by socket address, see state.bpf.h. Sized by the loader. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct conn);
+} hashed_conns __weak SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct frames);
+} hashed_frames __weak SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

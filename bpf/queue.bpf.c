@@ -26,7 +26,7 @@ static __always_inline bool queue_came_at_once(const struct tcp_sock *tcp, __u32
 
 static __always_inline void queue_tcp(struct sock *sk)
 {
-	struct conn *c = bpf_sk_storage_get(&conns, sk, NULL, 0);
+	struct conn *c = conn_of(sk);
 	__u32 come, segments, read;
 	struct tcp_sock *tcp;
 
@@ -56,7 +56,7 @@ static __always_inline void queue_unix(struct sock *sk)
 
 	if (sk->sk_receive_queue.qlen != 1)
 		return;
-	c = conn_get(sk);
+	c = conn_get(sk, STATE_MAKE);
 	if (!c || c->role == ROLE_CLIENT || c->framing != CONN_LINE)
 		return;
 	read = c->position[DIR_IN];

@@ -44,11 +44,13 @@ static __always_inline struct event_shed *shed_find(const struct event_shed_key 
 
 int shed_add(struct event_shed_key *key, __u64 start, __u64 first, __u64 end, __u32 n)
 {
+	struct event_shed_key own; /* kernels before 6.2 take no other */
 	struct event_shed *s;
 
 	if (!key)
 		return 0;
-	s = shed_find(key);
+	own = *key;
+	s = shed_find(&own);
 	if (!s)
 		return 0;
 	times_add(&s->duration, start, end, n);
@@ -59,40 +61,46 @@ int shed_add(struct event_shed_key *key, __u64 start, __u64 first, __u64 end, __
 
 int response_skip(struct conn *c, int but)
 {
-	struct half *response;
+	__u32 answered, first;
 	__s32 skipped;
 
 	if (!c)
 		return 0;
-	response = &c->half[MESSAGE_RESPONSE];
-	skipped = c->half[MESSAGE_REQUEST].count - response->count - but;
-	for (int i = 0; i < SKIPPED_MAX && i < skipped; i++) {
-		response->count++;
-		if (held_clear(c, response->count, true)) {
-			count(COUNT_UNREAD);
-			c->counted++;
-		} else {
-			c->unknown++;
-		}
+	first = c->half[MESSAGE_RESPONSE].count + 1;
+	skipped = c->half[MESSAGE_REQUEST].count - first + 1 - but;
+	if (skipped > SKIPPED_MAX)
+		skipped = SKIPPED_MAX;
+	if (skipped <= 0)
+		return 0;
+	/* each is one that was held, or else unknown */
+	for (answered = 0; answered < SKIPPED_MAX && answered < (__u32)skipped; answered++) {
+		if (!held_clear(c, first + answered, true))
+			continue;
+		count(COUNT_UNREAD);
+		c->counted++;
+		c->unknown--;
 	}
+	c->unknown += answered;
+	c->half[MESSAGE_RESPONSE].count += answered;
 	return 0;
 }
 
 int shed_abort(struct conn *c, __u64 now)
 {
 	struct event_shed_key key = {.aborted = 1};
-	__u32 owed;
+	__u32 owed, last;
 
 	if (!c)
 		return 0;
-	owed = c->half[MESSAGE_REQUEST].count - c->half[MESSAGE_RESPONSE].count;
+	last = c->half[MESSAGE_REQUEST].count;
+	owed = last - c->half[MESSAGE_RESPONSE].count;
 	key.tgid = c->tgid;
 	key.port = c->shed_key.port;
 	key.role = c->role;
 	key.protocol = c->protocol;
 	key.row = c->half[MESSAGE_REQUEST].row;
 	for (__u32 i = 0; i < STARTS && i < owed; i++) {
-		__u64 start = c->starts[(c->half[MESSAGE_REQUEST].count - i) % STARTS];
+		__u64 start = c->starts[(last - i) % STARTS];
 
 		shed_add(&key, start, 0, now, i == STARTS - 1 ? owed - i : 1);
 	}

@@ -6,19 +6,64 @@
  * some kernels skip hooks. The sweep of WebSocket connections gives the figures of those that
  * moved.
  */
+#include "conn.bpf.h"
 #include "frames.bpf.h"
 #include <bpf/bpf_tracing.h>
+
+static __always_inline void sweep_conn(struct seq_file *to, const struct conn *c)
+{
+	__u64 id = c->id;
+
+	if (c->told || c->framing == CONN_FRAMES)
+		bpf_seq_write(to, &id, sizeof(id));
+}
 
 SEC("iter/bpf_sk_storage_map")
 int sweep_conns(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	const struct conn *c = ctx->value;
-	__u64 id;
 
-	if (!c || !(c->told || c->framing == CONN_FRAMES))
+	if (c)
+		sweep_conn(ctx->meta->seq, c);
+	return 0;
+}
+
+/* Of a unix socket nothing but its inode tells that it is gone. */
+SEC("iter/bpf_map_elem")
+int sweep_hashed_conns(struct bpf_iter__bpf_map_elem *ctx)
+{
+	const struct conn *here = ctx->value;
+	const __u64 *key = ctx->key;
+	struct conn *c;
+	__u64 sk;
+
+	if (!key || !here)
 		return 0;
-	id = c->id;
-	bpf_seq_write(ctx->meta->seq, &id, sizeof(id));
+	sweep_conn(ctx->meta->seq, here);
+	sk = *key;
+	c = bpf_map_lookup_elem(&hashed_conns, &sk);
+	if (c && c->is_unix && c->inode && c->inode != sock_inode(sk))
+		state_gone(sk, c);
+	return 0;
+}
+
+static __always_inline int sweep_websocket(struct seq_file *to, struct frames *w)
+{
+	struct event_websocket e;
+	__u32 now;
+
+	if (w->tentative || w->over)
+		return 0;
+	now = w->progress[DIR_IN] + w->progress[DIR_OUT];
+	if (w->told && w->swept == now)
+		return 0;
+	frames_fill(&e, w);
+	e.head.time = bpf_ktime_get_ns();
+	e.closer = CLOSER_UNKNOWN;
+	if (bpf_seq_write(to, &e, sizeof(e)))
+		return 0; /* there was no room: this one is asked for again */
+	w->told = 1;
+	w->swept = now;
 	return 0;
 }
 
@@ -27,22 +72,16 @@ SEC("iter/bpf_sk_storage_map")
 int sweep_frames(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct frames *w = ctx->value;
-	struct event_websocket e;
-	__u32 now;
 
-	if (!w || w->tentative || w->over)
-		return 0;
-	now = w->progress[DIR_IN] + w->progress[DIR_OUT];
-	if (w->told && w->swept == now)
-		return 0;
-	frames_fill(&e, w);
-	e.head.time = bpf_ktime_get_ns();
-	e.closer = CLOSER_UNKNOWN;
-	if (bpf_seq_write(ctx->meta->seq, &e, sizeof(e)))
-		return 0; /* there was no room: this one is asked for again */
-	w->told = 1;
-	w->swept = now;
-	return 0;
+	return w ? sweep_websocket(ctx->meta->seq, w) : 0;
+}
+
+SEC("iter/bpf_map_elem")
+int sweep_hashed_frames(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct frames *w = ctx->value;
+
+	return w ? sweep_websocket(ctx->meta->seq, w) : 0;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

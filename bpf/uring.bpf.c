@@ -12,10 +12,12 @@
  * tracepoints are complete: a request made before the agent began could be taken for a later one.
  * All is read from the request as it is now, because its address may be stale.
  *
+ * Backend `syscall` reads none of them: there, what is asked of a socket is counted as unseen.
+ *
  * Refused: registered buffers (pages without an address), bundles (several provided buffers at
  * once), and kernels before 6.10, which keep the iterator on the stack.
  */
-#include "io.bpf.h"
+#include "conn.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 #define FIXED_FILE    (1 << 0) /* of io_kiocb.flags, as of IOSQE_ */
@@ -183,6 +185,16 @@ static __always_inline void uring_forget(__u64 sk)
 	bpf_map_delete_elem(&uring_of_socket, &out);
 }
 
+/* Backend `syscall` does not see these bytes move, so it says that they will. */
+static __always_inline int uring_unseen(enum uring_kind kind, __u64 sk)
+{
+	if (kind == URING_SPLICE || (sk && !sock_is_stream((const struct sock *)sk)))
+		return 0;
+	count(COUNT_IO_URING);
+	life_add(bpf_get_current_pid_tgid() >> 32, LIFE_URING_UNREAD);
+	return 0;
+}
+
 /* Just before a request is issued for the first time. Registered files are not got. */
 SEC("tp_btf/io_uring_file_get")
 int BPF_PROG(uring_file, struct io_kiocb *request, int fd)
@@ -193,6 +205,8 @@ int BPF_PROG(uring_file, struct io_kiocb *request, int fd)
 	if (kind == URING_OTHER)
 		return 0;
 	sk = io_sk_of(bpf_get_current_task_btf(), fd);
+	if (state_hashed)
+		return sk ? uring_unseen(kind, sk) : 0;
 	if (kind == URING_SPLICE)
 		uring_forget(sk);
 	else if (sk)
@@ -208,6 +222,8 @@ int BPF_PROG(uring_submit, struct io_kiocb *request)
 
 	if (!(request->flags & FIXED_FILE) || (kind != URING_MESSAGE && kind != URING_STREAM))
 		return 0;
+	if (state_hashed)
+		return kind == URING_MESSAGE ? uring_unseen(kind, 0) : 0;
 	kept = bpf_task_storage_get(&uring_of_task, bpf_get_current_task_btf(), NULL,
 				    BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (kept)
@@ -221,7 +237,7 @@ int BPF_PROG(uring_wait, struct io_kiocb *request, int mask, int events)
 	enum uring_kind kind = uring_kind(request->opcode);
 	struct uring_task *kept;
 
-	if (kind != URING_MESSAGE && kind != URING_STREAM)
+	if (state_hashed || (kind != URING_MESSAGE && kind != URING_STREAM))
 		return 0;
 	/* a worker comes here late: a newer one may be kept, if their sockets are known at once */
 	uring_keep_for(io_sk(request->file), request,

@@ -262,6 +262,7 @@ static int make_rooms(struct agent *a, const struct options *o)
 static int make_ends(struct agent *a, const struct options *o)
 {
 	struct kern_options kern = pipeline_kern(o);
+	const char *refused;
 	char why[512];
 
 	a->intake.handlers = pipeline_intake(&a->scrape);
@@ -278,6 +279,9 @@ static int make_ends(struct agent *a, const struct options *o)
 		return -EIO;
 	}
 	kern_cgroups(a->scrape.kern, &a->intake);
+	refused = kern_refused(a->scrape.kern);
+	log_info("sonde", "backend %s%s%s", kern_backend(a->scrape.kern), *refused ? "; " : "",
+		 refused);
 	return 0;
 }
 

@@ -7,7 +7,12 @@ struct pt_regs {
 	s32 syscallno;
 };
 
+struct thread_info {
+	long unsigned int flags;
+};
+
 struct task_struct {
+	struct thread_info thread_info;
 	unsigned int flags;
 	unsigned int ptrace;
 	struct mm_struct *mm;
@@ -32,10 +37,15 @@ struct mm_struct {
 
 struct file {
 	void *private_data;
+	unsigned int f_flags;
 };
 
 struct wait_queue_entry {
 	void *private;
+};
+
+struct inode {
+	long unsigned int i_ino;
 };
 
 struct iov_iter {
@@ -49,6 +59,10 @@ struct iov_iter {
 
 struct msghdr {
 	struct iov_iter msg_iter;
+};
+
+struct socket_alloc {
+	struct inode vfs_inode;
 };
 
 struct socket {
@@ -130,6 +144,12 @@ struct sock {
 
 struct bpf_iter_meta {
 	struct seq_file *seq;
+};
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	void *key;
+	void *value;
 };
 
 struct bpf_iter__bpf_sk_storage_map {

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Written by vmlinux/extract.sh from a kernel's BTF; change vmlinux/types instead. */
 
+struct thread_info {
+	long unsigned int flags;
+	u32 status;
+};
+
 struct task_struct {
+	struct thread_info thread_info;
 	unsigned int flags;
 	unsigned int ptrace;
 	struct mm_struct *mm;
@@ -16,6 +22,7 @@ struct task_struct {
 };
 
 struct pt_regs {
+	long unsigned int r10;
 	long unsigned int ax;
 	long unsigned int dx;
 	long unsigned int si;
@@ -47,6 +54,7 @@ struct wait_queue_entry {
 
 struct file {
 	void *private_data;
+	unsigned int f_flags;
 };
 
 struct iov_iter {
@@ -56,6 +64,10 @@ struct iov_iter {
 	void *ubuf;
 	size_t count;
 	long unsigned int nr_segs;
+};
+
+struct inode {
+	long unsigned int i_ino;
 };
 
 struct cgroup {
@@ -140,6 +152,16 @@ struct bpf_iter_meta {
 struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
+};
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	void *key;
+	void *value;
+};
+
+struct socket_alloc {
+	struct inode vfs_inode;
 };
 
 struct io_poll {

@@ -128,6 +128,10 @@ class Agent:
     def metrics(self):
         return promtext.Metrics(self.get("/metrics")[2].decode())
 
+    def backend(self):
+        (name,) = self.metrics().counts("sonde_backend", ("name",))
+        return name[0]
+
     def counts(self, role, by=BY):
         """Requests of this test by labels, from the duration histogram of a role."""
         keep = lambda labels: labels.get("http_route", "").startswith(self.live.prefix)

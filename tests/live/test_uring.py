@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 
-from sonde_test import ROOT, Failure, check, check_lines, same, until
+from sonde_test import ROOT, Failure, Skip, check, check_lines, same, until
 from test_hostile import closes, funnel
 
 URING = os.environ.get("URING", str(ROOT / ".output/tests/uring"))
@@ -52,8 +52,15 @@ def unseen(agent, live):
     return sum(n for (service, reason), n in counts.items() if live.word in service)
 
 
-def check_exact(live, form, modes, body=BODY):
+def reading_agent(live):
     agent = live.agent("--ring-size=64MiB")
+    if agent.backend() == "syscall":
+        raise Skip("backend syscall sees no io_uring")
+    return agent
+
+
+def check_exact(live, form, modes, body=BODY):
+    agent = reading_agent(live)
     for mode in modes:
         with conversation(live, "both", form, mode, body):
             pass
@@ -96,7 +103,7 @@ def test_zero_copy(live):
 def test_large_bodies(live):
     """They take many receives, and sends that wait for room."""
     for form in ("recv", "readv"):
-        agent = live.agent("--ring-size=64MiB")
+        agent = reading_agent(live)
         with conversation(live, "both", form, "armed", 1_000_000):
             pass
         expected = counts_of(live, form, ["armed"])
@@ -115,7 +122,7 @@ def check_silent(agent):
 
 def check_unseen(live, form, modes):
     """Two sends and two receives an exchange; none is read, all are counted."""
-    agent = live.agent("--ring-size=64MiB")
+    agent = reading_agent(live)
     for mode in modes:
         before = unseen(agent, live)
         with conversation(live, "both", form, mode):
@@ -138,7 +145,7 @@ def lost_unread(agent):
 
 def test_answers_unseen(live):
     """The server's requests are read, its answers are not: lost, and said so, but not aborted."""
-    agent = live.agent("--ring-size=64MiB")
+    agent = reading_agent(live)
     before = lost_unread(agent)
     for mode in MODES:
         with conversation(live, "server", "half", mode):
@@ -153,7 +160,7 @@ def test_answers_unseen(live):
 
 def test_two_at_once(live):
     """The last request for a socket is not the one that gets its bytes, which are then not known."""
-    agent = live.agent("--ring-size=64MiB")
+    agent = reading_agent(live)
     most = {}
     for form in ("recv", "read"):
         with conversation(live, "both", form, "rival"):
@@ -164,3 +171,11 @@ def test_two_at_once(live):
         for key, count in agent.counts(role).items():
             check(count <= most.get(key, 0), f"{role}: {count} of {key}")
     agent.stop()
+
+
+def test_unseen_by_system_calls(live):
+    """Backend syscall counts what is asked of a socket as unseen, and makes nothing up."""
+    agent = live.agent("--backend=syscall")
+    with conversation(live, "both", "recv", "inline"):
+        until("unseen requests", lambda: unseen(agent, live) >= 4 * COUNT)
+        same("requests", [agent.counts(role) for role in ("server", "client")], [{}, {}])

@@ -170,13 +170,13 @@ static void test_bounds(void **state)
 	}
 }
 
-static void test_io_forms(void **state)
+static void test_io_calls(void **state)
 {
-	__u8 forms[IO_CALLS] = {0};
+	__u8 forms[IO_CALLS] = {0}, ways[IO_CALLS] = {0};
 	unsigned known = 0;
 
 	(void)state;
-	knobs_io_forms(forms);
+	knobs_io_calls(forms, ways);
 	assert_int_equal(forms[__NR_read], IO_BUFFER);
 	assert_int_equal(forms[__NR_write], IO_BUFFER);
 	assert_int_equal(forms[__NR_sendto], IO_BUFFER);
@@ -190,6 +190,13 @@ static void test_io_forms(void **state)
 	assert_int_equal(forms[__NR_sendfile], IO_NO_BYTES);
 	assert_int_equal(forms[__NR_splice], IO_NO_BYTES);
 	assert_int_equal(forms[__NR_io_uring_enter], IO_URING);
+	assert_int_equal(ways[__NR_read], IO_IN);
+	assert_int_equal(ways[__NR_writev], IO_OUT);
+	assert_int_equal(ways[__NR_recvfrom], IO_IN | IO_FLAGS_FOURTH);
+	assert_int_equal(ways[__NR_recvmsg], IO_IN | IO_FLAGS_THIRD);
+	assert_int_equal(ways[__NR_splice], IO_OUT | IO_TO_THIRD);
+	assert_int_equal(ways[__NR_io_uring_enter], 0);
+	assert_int_equal(ways[__NR_close], 0);
 	assert_int_equal(forms[__NR_getppid], IO_NONE);
 	assert_int_equal(forms[__NR_ioctl], IO_NONE);
 	for (int call = 0; call < IO_CALLS; call++)
@@ -205,7 +212,7 @@ int main(void)
 		cmocka_unit_test(test_row_fields),
 		cmocka_unit_test(test_chains_are_short),
 		cmocka_unit_test(test_token_bytes),
-		cmocka_unit_test(test_io_forms),
+		cmocka_unit_test(test_io_calls),
 		cmocka_unit_test(test_bounds),
 	};
 

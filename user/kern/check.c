@@ -26,6 +26,13 @@ static const struct {
 } hooks[] = {
 	{"sock_sent", "what processes send (kernel 6.3 and later)"},
 	{"sock_received", "what processes receive (kernel 6.3 and later)"},
+	{"tcp_sent", "what processes send (kernel 5.17, arm64 6.4 and later)"},
+	{"tcp_received", "what processes receive (kernel 5.17, arm64 6.4 and later)"},
+	{"unix_sent", "the same through unix sockets"},
+	{"unix_received", "the same through unix sockets"},
+	{"tcp_sent_page", "sendfile, before kernel 6.5"},
+	{"unix_sent_page", "the same through unix sockets"},
+	{"call_ended", "what processes send and receive (kernel 5.8 and later)"},
 	{"sock_state", "opening of connections, and who closed them"},
 	{"sock_state_again", "the same, where the kernel skips the first"},
 	{"sock_destroyed", "ends of connections, aborted requests"},
@@ -37,6 +44,8 @@ static const struct {
 	{"cgroup_made", "pods of processes that live for a moment"},
 	{"cgroup_removed", "forgetting the same"},
 	{"sweep_cgroups", "the same, in containers that are older than the agent"},
+	{"sweep_hashed_conns", "forgetting connections whose end no hook tells"},
+	{"sweep_hashed_frames", "WebSocket connections that are open"},
 	{"sock_readable", "http_server_request_queue_seconds, with --queue-time"},
 	{"sock_retransmitted", "tcp_retransmits_total"},
 	{"uring_file", "requests through io_uring"},
@@ -186,30 +195,11 @@ static void check_backends(const struct check *c)
 								       : "works too"});
 }
 
-static int hook_try(const char *name, const struct kern_options *o)
-{
-	struct sonde *skel = kern_open(o);
-	struct bpf_program *prog;
-	struct bpf_link *link;
-	int err;
-
-	if (!skel)
-		return -errno;
-	bpf_object__for_each_program(prog, skel->obj)
-		bpf_program__set_autoload(prog, !strcmp(bpf_program__name(prog), name));
-	err = sonde__load(skel);
-	prog = bpf_object__find_program_by_name(skel->obj, name);
-	if (!err && !kern_program_sweeps(prog)) {
-		link = bpf_program__attach(prog);
-		err = link ? 0 : -errno;
-		bpf_link__destroy(link);
-	}
-	sonde__destroy(skel);
-	return err;
-}
-
 static void check_hook(const struct check *c, const char *program, const char *gives)
 {
+	const struct backend *chosen = kern_backend_at(works(c) ? c->chosen : 0);
+	bool used = kern_wants(chosen, c->options, program, 0);
+	const struct backend *b = used ? chosen : kern_backend_of(program);
 	struct finding f = {.section = "hook", .name = program, .gives = gives};
 	char said[128];
 	int err;
@@ -220,8 +210,11 @@ static void check_hook(const struct check *c, const char *program, const char *g
 		report_add(c->report, &f);
 		return;
 	}
-	err = hook_try(program, c->options);
-	if (err) {
+	err = kern_hook_try(b ? b : chosen, c->options, program);
+	if (!err && !used && b) {
+		snprintf(said, sizeof(said), "of backend %s", b->name);
+		f.found = said;
+	} else if (err) {
 		f.state = kern_program_optional(program) ? FINDING_LOST : missing(c);
 		f.found = kern_refusal(err, said, sizeof(said));
 	}

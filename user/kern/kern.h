@@ -37,6 +37,7 @@ void kern_detach(struct kern *k); /* nothing is seen any more; what was can stil
 void kern_free(struct kern *k);	  /* NULL-safe */
 
 const char *kern_backend(const struct kern *k);
+const char *kern_refused(const struct kern *k); /* those tried before it, and why not; or "" */
 
 struct kern_program_info {
 	const char *name;

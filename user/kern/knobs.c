@@ -15,20 +15,35 @@
 static const struct {
 	unsigned call;
 	enum io_form form;
+	unsigned ways; /* enum io_way */
 } calls[] = {
-	{__NR_read, IO_BUFFER},	      {__NR_write, IO_BUFFER},	       {__NR_recvfrom, IO_BUFFER},
-	{__NR_sendto, IO_BUFFER},     {__NR_readv, IO_VECTOR},	       {__NR_writev, IO_VECTOR},
-	{__NR_preadv2, IO_VECTOR},    {__NR_pwritev2, IO_VECTOR},      {__NR_recvmsg, IO_MESSAGE},
-	{__NR_sendmsg, IO_MESSAGE},   {__NR_sendmmsg, IO_MESSAGES},    {__NR_recvmmsg, IO_MESSAGES},
-	{__NR_sendfile, IO_NO_BYTES}, {__NR_splice, IO_NO_BYTES},      {__NR_tee, IO_NO_BYTES},
-	{__NR_vmsplice, IO_NO_BYTES}, {__NR_io_uring_enter, IO_URING},
+	{__NR_read, IO_BUFFER, IO_IN},
+	{__NR_write, IO_BUFFER, IO_OUT},
+	{__NR_recvfrom, IO_BUFFER, IO_IN | IO_FLAGS_FOURTH},
+	{__NR_sendto, IO_BUFFER, IO_OUT},
+	{__NR_readv, IO_VECTOR, IO_IN},
+	{__NR_writev, IO_VECTOR, IO_OUT},
+	{__NR_preadv2, IO_VECTOR, IO_IN},
+	{__NR_pwritev2, IO_VECTOR, IO_OUT},
+	{__NR_recvmsg, IO_MESSAGE, IO_IN | IO_FLAGS_THIRD},
+	{__NR_sendmsg, IO_MESSAGE, IO_OUT},
+	{__NR_recvmmsg, IO_MESSAGES, IO_IN | IO_FLAGS_FOURTH},
+	{__NR_sendmmsg, IO_MESSAGES, IO_OUT},
+	{__NR_sendfile, IO_NO_BYTES, IO_OUT},
+	{__NR_splice, IO_NO_BYTES, IO_OUT | IO_TO_THIRD},
+	{__NR_tee, IO_NO_BYTES, 0},
+	{__NR_vmsplice, IO_NO_BYTES, 0},
+	{__NR_io_uring_enter, IO_URING, 0},
 };
 
-void knobs_io_forms(__u8 forms[IO_CALLS])
+void knobs_io_calls(__u8 forms[IO_CALLS], __u8 ways[IO_CALLS])
 {
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		if (calls[i].call < IO_CALLS)
-			forms[calls[i].call] = calls[i].form;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		if (calls[i].call >= IO_CALLS)
+			continue;
+		forms[calls[i].call] = (__u8)calls[i].form;
+		ways[calls[i].call] = (__u8)calls[i].ways;
+	}
 }
 
 static void row_fill(struct event_signature *row, const struct signature *s,

@@ -7,7 +7,8 @@
 
 #include "event.h"
 
-void knobs_io_forms(__u8 forms[IO_CALLS]); /* by system call number of this architecture */
+/* By system call number of this architecture: enum io_form and enum io_way. */
+void knobs_io_calls(__u8 forms[IO_CALLS], __u8 ways[IO_CALLS]);
 /* Rows of all protocols, chained by first byte. 0, or -E2BIG if there are more than event.h has
  * room for.
  */

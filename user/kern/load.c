@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Open, tell the knobs, load, attach: for one candidate backend after the other, until one holds. A
- * program that only adds detail (retransmits) may be missing; one that the main job needs may not.
- * Nothing here asks for a kernel version. When all candidates fail, the reason given is that of the
- * last, in words that say what to do.
+ * Open, tell the knobs, load, attach: one backend. A program that only adds detail (retransmits)
+ * may be missing; one that the main job needs may not. Which of them are wanted is said by
+ * backend.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,51 +16,12 @@
 #include "kern/knobs.h"
 #include "proto/protos.h"
 
-static const struct backend {
-	const char *name;
-	const char *programs[4]; /* of this backend alone; the others are loaded with every one */
-} backends[] = {
-	{"sock", {"sock_sent", "sock_received"}},
-};
+#define HASHED_MORE 4	  /* sockets that carry nothing we know, for each connection that does */
+#define HASHED_MIN  65536 /* sockets in any case */
 
-#define BACKENDS (sizeof(backends) / sizeof(backends[0]))
-
-static const char *const optional[] = {"sweep_frames", "sweep_conns",	 "sock_retransmitted",
-				       "uring_file",   "uring_submit",	 "uring_wait",
-				       "cgroup_made",  "cgroup_removed", "sweep_cgroups"};
-
-#define OPTIONAL (sizeof(optional) / sizeof(optional[0]))
-
-/* How many of them to try with: a kernel may be without cgroups, or without io_uring. */
-static const size_t optional_tries[] = {OPTIONAL, 6, 3, 2, 0};
-
-static bool listed(const char *name, const char *const *names, size_t n)
+static int knobs_set(struct sonde *skel, const struct backend *b, const struct kern_options *o)
 {
-	for (size_t i = 0; i < n && names[i]; i++)
-		if (!strcmp(name, names[i]))
-			return true;
-	return false;
-}
-
-static bool belongs_to_other(const struct backend *mine, const char *program)
-{
-	for (size_t i = 0; i < BACKENDS; i++)
-		if (&backends[i] != mine && listed(program, backends[i].programs, 4))
-			return true;
-	return false;
-}
-
-static bool wanted(const struct backend *mine, const char *program, const struct kern_options *o,
-		   size_t optionals)
-{
-	return !belongs_to_other(mine, program) &&
-	       !listed(program, optional + optionals, OPTIONAL - optionals) &&
-	       (o->queue_time || strcmp(program, "sock_readable") != 0);
-}
-
-static int knobs_set(struct sonde *skel, const struct kern_options *o)
-{
-	uint32_t waiting;
+	uint32_t waiting, sockets;
 
 	skel->rodata->agent_tgid = (__u32)getpid();
 	skel->rodata->capture_bytes = o->capture_bytes;
@@ -69,44 +29,29 @@ static int knobs_set(struct sonde *skel, const struct kern_options *o)
 	skel->rodata->detail = o->detail;
 	skel->rodata->slow_ns = o->slow_ns;
 	skel->rodata->queue_time = o->queue_time;
+	skel->rodata->state_hashed = b->hashed;
 	skel->rodata->frames_protocol = PROTO_websocket;
 	knobs_bounds((__u64 *)skel->rodata->shed_bounds, o->bounds, o->bound_count);
-	knobs_io_forms((__u8 *)skel->rodata->io_forms);
+	knobs_io_calls((__u8 *)skel->rodata->io_forms, (__u8 *)skel->rodata->io_ways);
 	knobs_token_bytes((__u8 *)skel->rodata->token_bytes);
 	bpf_map__set_max_entries(skel->maps.ring, o->ring_size);
 	/* connections that the reader knows, and those whose first record is still on its way */
 	waiting = o->connections_max + o->ring_size / (uint32_t)sizeof(struct event_open);
 	bpf_map__set_max_entries(skel->maps.orphans, waiting);
 	bpf_map__set_max_entries(skel->maps.frame_orphans, waiting);
+	if (b->hashed) {
+		sockets = o->connections_max < HASHED_MIN / HASHED_MORE
+				  ? HASHED_MIN
+				  : o->connections_max * HASHED_MORE;
+		bpf_map__set_max_entries(skel->maps.hashed_conns, sockets);
+		bpf_map__set_max_entries(skel->maps.hashed_frames, sockets / HASHED_MORE);
+	}
 	return knobs_signatures((struct event_signature *)skel->rodata->signatures,
 				(__u8 *)skel->rodata->signature_of_byte);
 }
 
-/* Opened and told its knobs; NULL with errno. */
-struct sonde *kern_open(const struct kern_options *o)
-{
-	LIBBPF_OPTS(bpf_object_open_opts, open, .btf_custom_path = o->btf);
-	struct sonde *skel = sonde__open_opts(&open);
-	int err = skel ? knobs_set(skel, o) : 0;
-
-	if (!err)
-		return skel;
-	sonde__destroy(skel);
-	errno = -err;
-	return NULL;
-}
-
-const char *kern_backend_name(size_t i)
-{
-	return i < BACKENDS ? backends[i].name : NULL;
-}
-
-bool kern_program_optional(const char *program)
-{
-	return listed(program, optional, OPTIONAL) || !strcmp(program, "sock_readable");
-}
-
-static int attach_all(struct kern *k)
+/* Those that the kernel does not take are listed, too. */
+static int attach_all(struct kern *k, const struct kern_options *o)
 {
 	struct bpf_program *prog;
 
@@ -114,17 +59,32 @@ static int attach_all(struct kern *k)
 	{
 		struct kern_program *p = &k->programs[k->program_count];
 
-		if (!bpf_program__autoload(prog) || kern_program_sweeps(prog))
-			continue;
 		p->name = bpf_program__name(prog);
+		if (kern_program_sweeps(prog) || !kern_wants(k->backend, o, p->name, 0))
+			continue;
 		p->fd = bpf_program__fd(prog);
-		p->link = bpf_program__attach(prog);
-		if (!p->link && !listed(p->name, optional, OPTIONAL))
+		p->link = bpf_program__autoload(prog) ? bpf_program__attach(prog) : NULL;
+		if (!p->link && !kern_program_optional(p->name))
 			return -errno;
 		if (++k->program_count == KERN_PROGRAMS_MAX)
 			break;
 	}
 	return 0;
+}
+
+/* Those of the state that this backend has. */
+static void sweeps_open(struct kern *k)
+{
+	kern_sweep_open(k, SWEEP_CGROUPS, k->skel->progs.sweep_cgroups, NULL);
+	if (k->backend->hashed) {
+		kern_sweep_open(k, SWEEP_CONNS, k->skel->progs.sweep_hashed_conns,
+				k->skel->maps.hashed_conns);
+		kern_sweep_open(k, SWEEP_FRAMES, k->skel->progs.sweep_hashed_frames,
+				k->skel->maps.hashed_frames);
+		return;
+	}
+	kern_sweep_open(k, SWEEP_CONNS, k->skel->progs.sweep_conns, k->skel->maps.conns);
+	kern_sweep_open(k, SWEEP_FRAMES, k->skel->progs.sweep_frames, k->skel->maps.frames);
 }
 
 static int maps_open(struct kern *k)
@@ -141,9 +101,7 @@ static int maps_open(struct kern *k)
 		return -errno;
 	k->processors = libbpf_num_possible_cpus();
 	k->counter_values = calloc((size_t)k->processors, sizeof(__u64));
-	kern_sweep_open(k, SWEEP_CONNS, k->skel->progs.sweep_conns, k->skel->maps.conns);
-	kern_sweep_open(k, SWEEP_FRAMES, k->skel->progs.sweep_frames, k->skel->maps.frames);
-	kern_sweep_open(k, SWEEP_CGROUPS, k->skel->progs.sweep_cgroups, NULL);
+	sweeps_open(k);
 	return k->counter_values ? kern_sums_open(k) : -ENOMEM;
 }
 
@@ -172,65 +130,40 @@ static void kern_close(struct kern *k)
 	k->skel = NULL;
 }
 
-/* 0 with everything attached, or -errno with everything closed. */
-static int backend_try(struct kern *k, const struct backend *b, const struct kern_options *o,
-		       size_t optionals)
+/* Opened and told its knobs; NULL with errno. */
+struct sonde *kern_open(const struct backend *b, const struct kern_options *o)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, open, .btf_custom_path = o->btf);
+	struct sonde *skel = sonde__open_opts(&open);
+	int err = skel ? knobs_set(skel, b, o) : 0;
+
+	if (!err)
+		return skel;
+	sonde__destroy(skel);
+	errno = -err;
+	return NULL;
+}
+
+int kern_try(struct kern *k, const struct backend *b, const struct kern_options *o,
+	     unsigned without)
 {
 	struct bpf_program *prog;
 	int err;
 
-	k->skel = kern_open(o);
+	k->skel = kern_open(b, o);
 	if (!k->skel)
 		return -errno;
+	k->backend = b;
 	bpf_object__for_each_program(prog, k->skel->obj)
-		bpf_program__set_autoload(prog, wanted(b, bpf_program__name(prog), o, optionals));
+		bpf_program__set_autoload(prog, kern_wants(b, o, bpf_program__name(prog), without));
 	err = sonde__load(k->skel);
 	if (!err)
 		err = maps_open(k);
 	if (!err)
-		err = attach_all(k);
+		err = attach_all(k, o);
 	if (err)
 		kern_close(k);
-	else
-		k->backend = b->name;
 	return err;
-}
-
-struct kern *kern_new(const struct kern_options *o, char *why, size_t why_size)
-{
-	struct kern *k = calloc(1, sizeof(*k));
-	bool known = false;
-	int err = -ENOENT;
-
-	if (!k) {
-		snprintf(why, why_size, "out of memory");
-		return NULL;
-	}
-	libbpf_set_print(kern_print);
-	if (o->btf && kern_types_try(o->btf, why, why_size)) {
-		free(k);
-		return NULL;
-	}
-	for (size_t i = 0; i < BACKENDS && err; i++) {
-		if (strcmp(o->backend, "auto") != 0 && strcmp(o->backend, backends[i].name) != 0)
-			continue;
-		known = true;
-		for (size_t t = 0; t < sizeof(optional_tries) / sizeof(optional_tries[0]) && err;
-		     t++)
-			err = backend_try(k, &backends[i], o, optional_tries[t]);
-	}
-	if (!err) {
-		if (o->stats)
-			k->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
-		return k;
-	}
-	if (known)
-		kern_explain(err, o->btf, why, why_size);
-	else
-		snprintf(why, why_size, "backend %s is not in this build: use --backend=auto",
-			 o->backend);
-	free(k);
-	return NULL;
 }
 
 void kern_free(struct kern *k)

@@ -12,6 +12,13 @@
 #include "sonde.skel.h"
 
 #define KERN_PROGRAMS_MAX 24
+#define BACKEND_PROGRAMS  8
+
+struct backend {
+	const char *name;
+	bool hashed;				/* its state is: bpf/state.bpf.h */
+	const char *programs[BACKEND_PROGRAMS]; /* of its own; those of no backend go with each */
+};
 
 struct kern_program {
 	const char *name;
@@ -22,7 +29,8 @@ struct kern_program {
 enum kern_sweep { SWEEP_CONNS, SWEEP_FRAMES, SWEEP_CGROUPS, KERN_SWEEPS };
 
 struct kern {
-	const char *backend;
+	const struct backend *backend;
+	char refused[256]; /* better ones, and why */
 	struct sonde *skel;
 	struct kern_program programs[KERN_PROGRAMS_MAX];
 	unsigned program_count;
@@ -37,11 +45,6 @@ struct kern {
 	int stats_fd;
 };
 
-/* load.c */
-struct sonde *kern_open(const struct kern_options *o); /* told its knobs; NULL with errno */
-const char *kern_backend_name(size_t i);	       /* NULL past the last */
-bool kern_program_optional(const char *program);       /* the main job does without */
-
 /* check_features.c */
 void check_features(bool refused, struct report *report); /* refused: nothing may be asked */
 /* To the cgroup: 0; against RLIMIT_MEMLOCK: -ENOENT; or -errno of what forbade asking. */
@@ -49,6 +52,22 @@ int kern_memory_counted(void);
 
 /* types.c: 0 if the file has this kernel's types, as far as one can tell; else says why not. */
 int kern_types_try(const char *path, char *why, size_t why_size);
+/* backend.c */
+const char *kern_backend_name(size_t i);	 /* NULL past the last */
+const struct backend *kern_backend_at(size_t i); /* in order of preference; NULL past them */
+const struct backend *kern_backend_of(const char *program); /* NULL: of none alone */
+/* Does the kernel take this program, by itself? 0 or -errno; nothing is left of it. */
+int kern_hook_try(const struct backend *b, const struct kern_options *o, const char *program);
+bool kern_program_optional(const char *program); /* the main job does without */
+/* without: optional programs that are not to be loaded, by bit */
+bool kern_wants(const struct backend *b, const struct kern_options *o, const char *program,
+		unsigned without);
+
+/* load.c */
+struct sonde *kern_open(const struct backend *b, const struct kern_options *o);
+/* 0 with everything attached, or -errno with everything closed. */
+int kern_try(struct kern *k, const struct backend *b, const struct kern_options *o,
+	     unsigned without);
 
 /* sums.c */
 int kern_sums_open(struct kern *k);

@@ -15,7 +15,12 @@
 
 const char *kern_backend(const struct kern *k)
 {
-	return k->backend;
+	return k->backend->name;
+}
+
+const char *kern_refused(const struct kern *k)
+{
+	return k->refused;
 }
 
 unsigned kern_program_count(const struct kern *k)

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Backend `syscall`: the end of every system call, for kernels that have no better hook (5.8). A
+ * table by number says which calls move bytes of a socket; the others leave at once. The registers
+ * still hold the arguments, and the file descriptor leads to the socket, by its address: so state
+ * is hashed (state.bpf.h).
+ *
+ * What moves outside system calls is not seen: io_uring, and 32-bit programs, whose calls have
+ * numbers of their own. A descriptor that another thread closes before the call ends leads nowhere.
+ */
+#ifndef SONDE_BACKEND_SYSCALL_BPF_H
+#define SONDE_BACKEND_SYSCALL_BPF_H
+
+#include "hit.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+#define MMSGHDR_BYTES	64 /* struct mmsghdr */
+#define MMSGHDR_MSG_LEN 56
+#define MMSGHDR_MOST	1024 /* the kernel's own limit */
+
+const volatile __u8 io_ways[IO_CALLS] = {};
+
+/* Bytes that n messages of one call moved together. */
+__noinline int call_messages(__u64 vector, __u32 n)
+{
+	__u32 moved = 0, length;
+
+	for (__u32 i = 0; i < MMSGHDR_MOST && i < n; i++) {
+		if (bpf_probe_read_user(&length, sizeof(length),
+					(void *)(vector + i * MMSGHDR_BYTES + MMSGHDR_MSG_LEN)))
+			break;
+		moved += length;
+	}
+	return moved;
+}
+
+/* The call's MSG_* flags. */
+static __always_inline int call_flags(const struct pt_regs *regs, __u8 way)
+{
+	if (way & IO_FLAGS_THIRD)
+		return arch_arg3(regs);
+	return way & IO_FLAGS_FOURTH ? arch_arg4(regs) : 0;
+}
+
+static __always_inline int call_moved(struct io_call *of, __u32 call, __u8 way, __u32 result)
+{
+	__u32 dir = way & IO_IN ? DIR_IN : DIR_OUT;
+	int flags = call_flags(of->regs, way);
+	struct sock *sk;
+	__u64 address;
+
+	address = io_sk_of(of->task, way & IO_TO_THIRD ? arch_arg3(of->regs) : arch_arg1(of->regs));
+	if (!address)
+		return 0;
+	sk = state_cast(address, struct sock);
+	if (!conn_wanted(sk, dir, flags))
+		return 0;
+	if (result && io_forms[call] == IO_MESSAGES)
+		result = call_messages(arch_arg2(of->regs), result);
+	if (result)
+		return conn_hit(sk, of, result, dir, flags);
+	/* the end of the stream, unless nothing was asked for */
+	return dir == DIR_IN && arch_arg3(of->regs) ? conn_end_read(sk, flags) : 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(call_ended, struct pt_regs *regs, long result)
+{
+	struct io_call of = {.regs = regs};
+	__u64 call = arch_call(regs);
+	__u8 way;
+
+	if (call >= IO_CALLS || result < 0)
+		return 0;
+	way = io_ways[call];
+	if (!way)
+		return 0;
+	of.task = bpf_get_current_task_btf();
+	if ((__u32)of.task->tgid == agent_tgid || arch_flags(of.task) & ARCH_FOREIGN)
+		return 0;
+	return call_moved(&of, call, way, result);
+}
+
+#endif
