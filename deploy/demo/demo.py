@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo as an object: starts everything, says where to look, obeys orders."""
 
+import os
+
 from clock import Clock
 from cluster import Alertmanager, Receiver, pod_of_agent, start_prometheus
 from counts import REQUESTS, Counts
@@ -25,24 +27,26 @@ ROW = "{:13} {:34} {:15} {:>7} {}".format
 
 
 class Demo:
-    def __init__(self, live, say, speed, rate):
+    def __init__(self, live, say, wanted):
         need("prometheus", "prometheus-alertmanager", "openssl", SONDE)
         self.live, self.say = live, say
-        self.rate, self.told = rate, 0
+        self.rate, self.told = wanted.rate, 0
+        self.log, self.log_size = live.temp / "agent.log", wanted.log_size * 2**20
         self.faults = {name: dict.fromkeys(LIMITS, 0.0) for name in NAMES}
-        self.clock = Clock(speed)
+        self.clock = Clock(wanted.speed)
         self.shop = Shop(live, say)
         self.watch()
         self.start_load()
         self.introduce()
-        self.load.ask("go", rate=rate)
+        self.load.ask("go", rate=self.rate)
         self.counts.wait("five services", lambda: len(self.counts.rates()) == len(NAMES))
         self.say("ready: Prometheus has rates of all five services")
 
     def watch(self):
         """The agent, and what watches through it."""
         logs = [f"--kube-logs={self.shop.cluster.logs}"] if self.shop.cluster else []
-        self.agent = self.live.agent(*logs, env={"NODE_NAME": "node-a"})
+        with open(self.log, "ab") as lines:
+            self.agent = self.live.agent(*logs, env={"NODE_NAME": "node-a"}, stdout=lines)
         self.receiver = Receiver(self.live)
         self.alertmanager = Alertmanager(self.live, self.receiver, self.clock.routes)
         words = (*self.clock.scrapes(), ("alertmanager:9093", self.alertmanager.address))
@@ -60,7 +64,7 @@ class Demo:
         self.say(f"\n{self.rate:g} requests a second; an hour of the rules takes {hour:g} s\n")
         self.status()
         self.say(f"\nAgent         {self.agent.url}/")
-        self.say(f"its log       {self.agent.out}")
+        self.say(f"its log       {self.log}")
         self.say(f"Prometheus    {self.prometheus.url}/alerts")
         self.say(f"Alertmanager  http://{self.alertmanager.address}/")
         self.say(f"receiver      {self.receiver.url}/  what Slack and PagerDuty would have got")
@@ -77,11 +81,13 @@ class Demo:
             self.say(f"in network namespaces: ip netns exec {self.shop.word}-backend ss -tn")
 
     def look(self):
-        """Says what came to the receiver, and whether something ended that must not."""
+        """Says what came to the receiver; sees to what must not end, or grow."""
         posts = self.receiver.posts[self.told :]
         for path, post in posts:
             self.say(words_of(path, post))
         self.told += len(posts)
+        if self.log.stat().st_size > self.log_size:
+            os.truncate(self.log, 0)
         for name, process in (("the agent", self.agent.process), ("the load", self.load.process)):
             if process.poll() is not None:
                 raise Failure(f"{name} ended with {process.returncode}")

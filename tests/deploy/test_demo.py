@@ -111,13 +111,13 @@ def leavings(word, folder, pids):
     return found + [f"process {pid}" for pid in pids if os.path.exists(f"/proc/{pid}")]
 
 
-def folder_of(run):
-    return pathlib.Path(re.search(r"(?m)^its log +(\S+)/", run.text()).group(1))
+def log_of(run):
+    return pathlib.Path(re.search(r"(?m)^its log +(\S+)", run.text()).group(1))
 
 
 def check_clean(run, end):
     """Everything is there, then the end, then nothing is."""
-    what = run.word, folder_of(run), descendants(run.process.pid)
+    what = run.word, log_of(run).parent, descendants(run.process.pid)
     there = leavings(*what)
     for kind, least in (("namespace", 7), ("cgroup", 1), ("folder", 1), ("process", 8)):
         check(sum(kind in name for name in there) >= least, f"{kind}: only {there}")
@@ -193,11 +193,14 @@ def test_five_services(live):
 
 def test_faults_and_a_new_pod(live):
     """A share of errors is counted as such; a service that is started again is another pod."""
-    run = Run(live)
+    run = Run(live, options=["--log-size=0.1"])
     run.order("errors audit 1", "audit: ")
-    counted = lambda: run.sent().get("audit GET /api/audit 500", 0)
-    until("errors", lambda: counted() > 3, 40)
+    failed = COUNT.replace("}", ',service="audit",error_type="500"}')
+    until("errors", lambda: run.ask(f"sum({failed}) > 3"), 40)
     run.order("errors audit 0", "audit: ")
+    size = lambda: log_of(run).stat().st_size
+    until("lines", lambda: size() > 2**16, 40)
+    until("lines to begin anew", lambda: 0 < size() < 2**16, 40)
     run.order("rate 0", "0 requests a second")  # with nothing under way that nobody would answer
     said = run.order("start sync", "sync is ")
     run.order("rate 20", "20 requests a second")
@@ -206,7 +209,7 @@ def test_faults_and_a_new_pod(live):
     of_new = f'sum(http_server_request_duration_seconds_count{{pod="{new}"}}) > 5'
     until("requests of the new pod", lambda: run.ask(of_new), 40)
     table = run.order("compare", "\nall ")
-    check("DIFFERS" not in table, table)
+    check("DIFFERS" not in table and "audit GET /api/audit 500" in table, table)
     check_clean(run, lambda: run.end(signal.SIGTERM, 1))
 
 
