@@ -5,8 +5,8 @@
  * copies, so that it is counted once and under the whole name.
  *
  * The invariant: what was taken in is given out once, in the order of its coming for each process,
- * after at most LATE_NS. What finds no room is not taken in: it counts at once, under the names
- * that are known.
+ * after at most LATE_NS. Where there is no room for one more, the oldest quarter counts under the
+ * names that are known of it by then.
  */
 #include "late.h"
 
@@ -14,7 +14,8 @@
 
 #include "base/clock.h"
 
-#define LATE_MAX 256
+#define LATE_MAX 1024
+#define LATE_FEW 64		     /* gaps among them do not matter */
 #define LATE_NS	 (7 * NS_PER_SECOND) /* who/ gives up after 5 */
 
 struct waiting {
@@ -50,6 +51,20 @@ void late_free(struct late *l)
 	free(l);
 }
 
+static void give(struct late *l, struct waiting *w, bool last)
+{
+	bool taken;
+
+	if (w->is_request)
+		taken = l->sinks.request(l->sinks.ctx, &w->r, w->counted, last);
+	else
+		taken = l->sinks.websocket(l->sinks.ctx, w->what, &w->w, last);
+	if (!taken)
+		return;
+	w->since = 0;
+	l->count--;
+}
+
 /* Closes the gaps. */
 static void pack(struct late *l)
 {
@@ -75,10 +90,16 @@ static struct waiting *slot(struct late *l)
 {
 	struct waiting *w;
 
-	if (!l || l->count == LATE_MAX)
+	if (!l)
 		return NULL;
-	if (l->end == LATE_MAX)
+	if (l->end >= LATE_FEW && l->end > 2 * l->count)
 		pack(l);
+	if (l->end == LATE_MAX) {
+		for (unsigned i = 0; i < LATE_MAX / 4; i++)
+			if (l->waiting[i].since)
+				give(l, &l->waiting[i], true);
+		pack(l);
+	}
 	w = &l->waiting[l->end++];
 	w->since = clock_monotonic();
 	l->count++;
@@ -112,25 +133,13 @@ bool late_websocket(struct late *l, enum websocket_event what, const struct webs
 	return true;
 }
 
-static bool give(const struct late *l, const struct waiting *w, uint64_t now)
-{
-	bool last = now > w->since + LATE_NS;
-
-	if (w->is_request)
-		return l->sinks.request(l->sinks.ctx, &w->r, w->counted, last);
-	return l->sinks.websocket(l->sinks.ctx, w->what, &w->w, last);
-}
-
 void late_look(struct late *l, uint64_t now)
 {
 	if (!l || !l->count)
 		return;
-	for (unsigned i = 0; i < l->end; i++) {
-		if (!l->waiting[i].since || !give(l, &l->waiting[i], now))
-			continue;
-		l->waiting[i].since = 0;
-		l->count--;
-	}
+	for (unsigned i = 0; i < l->end; i++)
+		if (l->waiting[i].since)
+			give(l, &l->waiting[i], now > l->waiting[i].since + LATE_NS);
 	while (l->end && !l->waiting[l->end - 1].since)
 		l->end--;
 }

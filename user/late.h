@@ -21,7 +21,7 @@ struct late_sinks {
 struct late *late_new(const struct late_sinks *sinks); /* NULL: no memory */
 void late_free(struct late *l);			       /* NULL-safe */
 
-/* False: there is no room (or no struct late). */
+/* The oldest makes room. False: there is no struct late. */
 bool late_request(struct late *l, const struct request *r, bool counted);
 bool late_websocket(struct late *l, enum websocket_event what, const struct websocket *w);
 

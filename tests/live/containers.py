@@ -83,6 +83,12 @@ class Container:
         name = f"{self.pod}_{self.node.live.word}_{self.containers[-1]}-{self.id}.log"
         return self.node.logs / "containers" / name
 
+    @property
+    def told(self):
+        """For kube_api."""
+        names = {"pod": self.pod, "namespace": self.node.live.word, "uid": self.uid, "id": self.id}
+        return {**names, "containers": self.containers, "owner": ("DaemonSet", "web")}
+
     def made(self):
         """Before the start."""
         for container in self.containers if self.pod else ():
@@ -96,7 +102,7 @@ class Container:
     def forget(self):
         if self.pod:
             shutil.rmtree(self.folder)
-            self.link.unlink()
+            self.link.unlink(missing_ok=True)
 
     def arguments(self):
         return [str(self.requests), str(self.messages), self.node.live.prefix]
@@ -117,8 +123,8 @@ class Node:
         for folder in self.hierarchies.values():
             live.at_end(remove_cgroups, folder / live.word)
 
-    def agent(self, *options):
-        return self.live.agent(f"--kube-logs={self.logs}", "--series-max=20000", *options)
+    def agent(self, *options, **more):
+        return self.live.agent(f"--kube-logs={self.logs}", "--series-max=20000", *options, **more)
 
     def enter(self, container, kinds):
         """Runs it in cgroups of these hierarchies; as much of a container as the agent looks at."""
