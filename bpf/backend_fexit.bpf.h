@@ -30,13 +30,6 @@ static __always_inline int returned_sent(void *ctx, struct sock *sk)
 	return result > 0 && sk ? conn_moved(sk, result, DIR_OUT, 0) : 0;
 }
 
-static __always_inline int returned_received(struct sock *sk, int result, int flags)
-{
-	if (result < 0 || !sk)
-		return 0;
-	return result ? conn_moved(sk, result, DIR_IN, flags) : conn_end_read(sk, flags);
-}
-
 SEC("fexit/tcp_sendmsg")
 int BPF_PROG(tcp_sent, struct sock *sk)
 {
@@ -53,14 +46,13 @@ int BPF_PROG(tcp_sent_page, struct sock *sk)
 SEC("fexit/tcp_recvmsg")
 int BPF_PROG(tcp_received, struct sock *sk)
 {
-	__u64 value = 0;
-	int result;
+	int result = returned(ctx);
+	__u64 flags = 0;
 
-	/* one place for both, since there is little stack */
-	bpf_get_func_ret(ctx, &value);
-	result = value;
-	bpf_get_func_arg(ctx, bpf_get_func_arg_cnt(ctx) == OLD_TCP_RECVMSG ? 4 : 3, &value);
-	return returned_received(sk, result, value);
+	if (result <= 0 || !sk)
+		return 0;
+	bpf_get_func_arg(ctx, bpf_get_func_arg_cnt(ctx) == OLD_TCP_RECVMSG ? 4 : 3, &flags);
+	return conn_moved(sk, result, DIR_IN, flags);
 }
 
 SEC("fexit/unix_stream_sendmsg")
@@ -78,7 +70,12 @@ int BPF_PROG(unix_sent_page, struct socket *socket)
 SEC("fexit/unix_stream_recvmsg")
 int BPF_PROG(unix_received, struct socket *socket, struct msghdr *message, size_t size, int flags)
 {
-	return returned_received(socket->sk, returned(ctx), flags);
+	int result = returned(ctx);
+	struct sock *sk = socket->sk;
+
+	if (result < 0 || !sk)
+		return 0;
+	return result ? conn_moved(sk, result, DIR_IN, flags) : conn_end_read(sk, flags);
 }
 
 #endif

@@ -24,15 +24,15 @@ static const struct {
 	const char *program;
 	const char *gives;
 } hooks[] = {
-	{"sock_sent", "what processes send (kernel 6.3 and later)"},
-	{"sock_received", "what processes receive (kernel 6.3 and later)"},
-	{"tcp_sent", "what processes send (kernel 5.17, arm64 6.4 and later)"},
-	{"tcp_received", "what processes receive (kernel 5.17, arm64 6.4 and later)"},
-	{"unix_sent", "the same through unix sockets"},
-	{"unix_received", "the same through unix sockets"},
-	{"tcp_sent_page", "sendfile, before kernel 6.5"},
-	{"unix_sent_page", "the same through unix sockets"},
-	{"call_ended", "what processes send and receive (kernel 5.8 and later)"},
+	{"sock_sent", "what processes send, in backend sock (kernel 6.3 and later)"},
+	{"sock_received", "what processes receive, in backend sock"},
+	{"tcp_sent", "what processes send, in backend fexit (kernel 5.17, arm64 6.4)"},
+	{"tcp_received", "what processes receive, in backend fexit"},
+	{"unix_sent", "unix sockets in backend fexit"},
+	{"unix_received", "unix sockets in backend fexit"},
+	{"tcp_sent_page", "sendfile in backend fexit, before kernel 6.5"},
+	{"unix_sent_page", "the same to unix sockets, in backend fexit"},
+	{"call_ended", "what processes move, in backend syscall (kernel 5.8)"},
 	{"sock_state", "opening of connections, and who closed them"},
 	{"sock_state_again", "the same, where the kernel skips the first"},
 	{"sock_destroyed", "ends of connections, aborted requests"},
@@ -44,8 +44,8 @@ static const struct {
 	{"cgroup_made", "pods of processes that live for a moment"},
 	{"cgroup_removed", "forgetting the same"},
 	{"sweep_cgroups", "the same, in containers that are older than the agent"},
-	{"sweep_hashed_conns", "forgetting connections whose end no hook tells"},
-	{"sweep_hashed_frames", "WebSocket connections that are open"},
+	{"sweep_hashed_conns", "as sweep_conns, in backend syscall"},
+	{"sweep_hashed_frames", "as sweep_frames, in backend syscall"},
 	{"sock_readable", "http_server_request_queue_seconds, with --queue-time"},
 	{"sock_retransmitted", "tcp_retransmits_total"},
 	{"uring_file", "requests through io_uring"},
@@ -198,8 +198,8 @@ static void check_backends(const struct check *c)
 static void check_hook(const struct check *c, const char *program, const char *gives)
 {
 	const struct backend *chosen = kern_backend_at(works(c) ? c->chosen : 0);
-	bool used = kern_wants(chosen, c->options, program, 0);
-	const struct backend *b = used ? chosen : kern_backend_of(program);
+	const struct backend *b =
+		kern_wants(chosen, c->options, program, 0) ? chosen : kern_backend_of(program);
 	struct finding f = {.section = "hook", .name = program, .gives = gives};
 	char said[128];
 	int err;
@@ -211,10 +211,7 @@ static void check_hook(const struct check *c, const char *program, const char *g
 		return;
 	}
 	err = kern_hook_try(b ? b : chosen, c->options, program);
-	if (!err && !used && b) {
-		snprintf(said, sizeof(said), "of backend %s", b->name);
-		f.found = said;
-	} else if (err) {
+	if (err) {
 		f.state = kern_program_optional(program) ? FINDING_LOST : missing(c);
 		f.found = kern_refusal(err, said, sizeof(said));
 	}
