@@ -71,7 +71,7 @@ UNIT     := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/test_*
 FUZZ     := $(patsubst tests/%.c,$(OUT)/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS    := $(patsubst %.c,$(OUT)/tests/%,$(notdir $(wildcard tests/live/*.c tests/bench/*.c)))
 TOOL_LIBS   := -ljansson -lpthread
-GUEST_TOOLS := $(addprefix $(OUT)/tests/,crowd crowd_server frames loop syscalls programs sonde_budget)
+GUEST_TOOLS := $(addprefix $(OUT)/tests/,crowd crowd_server frames loop syscalls programs steady sonde_budget)
 
 # What is compiled depends on how: $(OUT)/flags and $(OUT)/version change when these texts do.
 flags     = $(CC) $(CLANG) $(CFLAGS) $(WARNINGS) $(CPPFLAGS) $(LDFLAGS) $(LDLIBS) $(BPFFLAGS) $(SANITIZE)

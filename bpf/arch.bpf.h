@@ -20,25 +20,25 @@
 #define TIF_32BIT (1 << 22) /* arm64 */
 
 #if defined(__TARGET_ARCH_x86)
-#define arch_call(regs)	      ((regs)->orig_ax)
-#define arch_arg2(regs)	      ((regs)->si)
-#define arch_arg3(regs)	      ((regs)->dx)
-#define arch_arg1(regs)	      ((regs)->di)
-#define arch_arg4(regs)	      ((regs)->r10)
-#define arch_result(regs)     ((regs)->ax)
-#define arch_flags(task)      ((task)->thread_info.status)
-#define ARCH_FOREIGN	      TS_COMPAT
-#define arch_is_running(regs) ((__s64)(regs)->ax == -ENOSYS)
+#define arch_call(r)	   ((r)->orig_ax)
+#define arch_arg2(r)	   ((r)->si)
+#define arch_arg3(r)	   ((r)->dx)
+#define arch_arg1(r)	   ((r)->di)
+#define arch_arg4(r)	   ((r)->r10)
+#define arch_result(r)	   ((r)->ax)
+#define arch_flags(task)   ((task)->thread_info.status)
+#define ARCH_FOREIGN	   TS_COMPAT
+#define arch_is_running(r) ((__s64)(r)->ax == -ENOSYS)
 #elif defined(__TARGET_ARCH_arm64)
-#define arch_call(regs)	      ((__u64)(regs)->syscallno)
-#define arch_arg2(regs)	      ((regs)->regs[1])
-#define arch_arg3(regs)	      ((regs)->regs[2])
-#define arch_arg1(regs)	      ((regs)->orig_x0)
-#define arch_arg4(regs)	      ((regs)->regs[3])
-#define arch_result(regs)     ((regs)->regs[0])
-#define arch_flags(task)      ((task)->thread_info.flags)
-#define ARCH_FOREIGN	      TIF_32BIT
-#define arch_is_running(regs) ((regs)->regs[0] == (regs)->orig_x0)
+#define arch_call(r)	   ((__u64)(r)->syscallno)
+#define arch_arg2(r)	   ((r)->regs[1])
+#define arch_arg3(r)	   ((r)->regs[2])
+#define arch_arg1(r)	   ((r)->orig_x0)
+#define arch_arg4(r)	   ((r)->regs[3])
+#define arch_result(r)	   ((r)->regs[0])
+#define arch_flags(task)   ((task)->thread_info.flags)
+#define ARCH_FOREIGN	   TIF_32BIT
+#define arch_is_running(r) ((r)->regs[0] == (r)->orig_x0)
 #else
 #error "unknown architecture: add its registers here and its types to vmlinux/"
 #endif

@@ -23,6 +23,7 @@ measure() { # FOLDER
 
 start_system
 agent=
+measure $out/warm # a guest that has just begun is slower
 measure $out/none
 while read -r backend; do
 	folder=$out/$backend

@@ -13,7 +13,7 @@ from debian import CACHE, ROOT, Apt, run
 
 HERE = pathlib.Path(__file__).resolve().parent
 FOLDERS = "bin dev proc sys tmp out root".split()
-TOOLS = "crowd crowd_server frames loop syscalls programs sonde_budget".split()
+TOOLS = "crowd crowd_server frames loop syscalls programs steady sonde_budget".split()
 LIMIT = float(os.environ.get("GUEST_LIMIT", 900))  # seconds until a guest counts as hung
 # The guest's clock counts instructions: nothing in it depends on how busy this machine is.
 SHIFT = 0  # an instruction takes 2^SHIFT ns

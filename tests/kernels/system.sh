@@ -68,7 +68,7 @@ tool() {
 	shift 2
 	rm -f "/tmp/$name.in" "/tmp/$name.out"
 	mkfifo "/tmp/$name.in" "/tmp/$name.out"
-	OTEL_SERVICE_NAME=$name "$@" <"/tmp/$name.in" >"/tmp/$name.out" &
+	OTEL_SERVICE_NAME=$name steady "$@" <"/tmp/$name.in" >"/tmp/$name.out" &
 	eval "exec $fd>/tmp/$name.in $((fd + 1))</tmp/$name.out"
 	eval "read -r first <&$((fd + 1))"
 }
