@@ -16,7 +16,7 @@
 
 #define MMSGHDR_BYTES	64 /* struct mmsghdr */
 #define MMSGHDR_MSG_LEN 56
-#define MMSGHDR_MOST	1024 /* the kernel's own limit */
+#define MMSGHDR_MOST	64 /* messages of a call whose bytes are counted */
 
 const volatile __u8 io_ways[IO_CALLS] = {};
 

@@ -27,11 +27,12 @@ static __always_inline void early_emit(struct hit *hit, struct conn *c, __u32 ki
 		e = bpf_ringbuf_reserve(&ring, sizeof(*e) + SIGNATURE_BYTES, 0);
 	w.word[0] = early->word[0];
 	w.word[1] = early->word[1];
-	flags = message_begin(hit, c, &p, kind, &w, row, e);
 	if (!e) {
+		message_begin(hit, c, &p, kind, &w, row, false);
 		message_untold(h, wanted);
 		return;
 	}
+	flags = message_begin(hit, c, &p, kind, &w, row, true);
 	c->told = 1;
 	message_fill(e, hit, c, &p, kind, flags, answered);
 	*(__u64 *)e->bytes = early->word[0];

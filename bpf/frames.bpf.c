@@ -20,12 +20,6 @@
 
 const volatile __u8 frames_protocol = 0;
 
-struct frame_walk {
-	struct frames *w;
-	struct frame_half *h;
-	struct hit *hit;
-};
-
 static __always_inline void ping_sent(struct frames *w, __u64 payload, __u64 now)
 {
 	struct ping *p = &w->pings[w->ping_next++ & (PINGS - 1)];
@@ -48,8 +42,8 @@ static __always_inline void ping_answered(struct frames *w, __u64 payload, __u64
 	}
 }
 
-/* After the walk, because all calls together have 512 bytes of stack. */
-static __always_inline void pings_count(struct frames *w)
+/* After the walk and apart, because all calls together have 512 bytes of stack. */
+static __noinline void pings_count(struct frames *w)
 {
 	struct event_shed_key key = {.tgid = w->tgid,
 				     .port = w->role == ROLE_SERVER ? w->local_port : 0,
@@ -67,17 +61,17 @@ static __always_inline void pings_count(struct frames *w)
 	}
 }
 
-static __always_inline void frame_ended(struct frame_walk *walk, int step)
+static __always_inline void frame_ended(const struct hit *hit, struct frames *w, int step)
 {
-	const struct frame_half *h = walk->h;
-	__u32 dir = walk->hit->dir & 1;
+	__u32 dir = hit->dir & 1;
+	const struct frame_half *h = &w->half[dir];
 
 	if (step != FRAME_END || h->trust < FRAME_TRUSTED)
 		return;
 	if (dir == DIR_OUT && h->first == FRAME_PING)
-		ping_sent(walk->w, h->payload, bpf_ktime_get_ns());
-	if (dir == DIR_IN && h->first == FRAME_PONG && !walk->w->tentative)
-		ping_answered(walk->w, h->payload, bpf_ktime_get_ns());
+		ping_sent(w, h->payload, bpf_ktime_get_ns());
+	if (dir == DIR_IN && h->first == FRAME_PONG && !w->tentative)
+		ping_answered(w, h->payload, bpf_ktime_get_ns());
 }
 
 /* The next buffer of the hit; false if there is none that can be looked at. */
@@ -101,16 +95,29 @@ static __always_inline bool frames_buffer(struct hit *hit, struct frame_half *h)
 }
 
 /* A frame, or what this buffer has of it. Returns whether the hit is done with. */
-static long frames_step(__u64 i, struct frame_walk *walk)
+__noinline int frames_step(struct hit *hit, struct frames *w)
 {
-	struct frame_half *h = walk->h;
+	struct frame_half *h;
 
-	(void)i;
-	if (!h->budget || h->state > FRAME_HANDSHAKE || (!h->avail && !frames_buffer(walk->hit, h)))
+	if (!hit || !w)
+		return 1;
+	h = &w->half[hit->dir & 1];
+	if (!h->budget || h->state > FRAME_HANDSHAKE || (!h->avail && !frames_buffer(hit, h)))
 		return 1;
 	h->budget--;
-	frame_ended(walk, frame_step(h));
+	frame_ended(hit, w, frame_step(h));
 	return !h->avail && !h->rest;
+}
+
+struct frame_walk {
+	struct frames *w;
+	struct hit *hit;
+};
+
+static long frames_again(__u64 i, struct frame_walk *walk)
+{
+	(void)i;
+	return frames_step(walk->hit, walk->w) != 0;
 }
 
 /* Walks the bytes of a hit. Most are done with in a few steps, and a loop costs more than those. */
@@ -123,19 +130,19 @@ __noinline int frames_walk(struct hit *hit, struct frames *w, int readable)
 
 	if (!hit || !w)
 		return 0;
-	walk.h = h = &w->half[hit->dir & 1];
+	h = &w->half[hit->dir & 1];
 	frame_place(h, hit->seq, hit->moved);
 	h->budget = FRAMES_MAX;
 	h->buffer = 0;
 	h->rest = hit->moved;
 	for (int step = 0; step < STEPS_NEAR && !done; step++)
-		done = frames_step(0, &walk);
+		done = frames_step(hit, w);
 	if (!done)
-		bpf_loop(FRAMES_MAX + IO_MOST, frames_step, &walk, 0);
+		bpf_loop(FRAMES_MAX + IO_MOST, frames_again, &walk, 0);
 	left = h->avail + h->rest;
 	h->avail = h->rest = 0;
 	if (left)
-		frame_ended(&walk, frame_skip(h, left));
+		frame_ended(hit, w, frame_skip(h, left));
 	if (w->pongs)
 		pings_count(w);
 	frame_rest(h);

@@ -175,20 +175,72 @@ static __always_inline bool message_must_wait(struct hit *hit, const struct conn
 	return true;
 }
 
+/* A message's start, or more of its head, into a record that there is. */
+static __always_inline int message_told(struct event_data *e, struct hit *hit, struct conn *c,
+					struct part *p, __u32 kind, bool start, __u32 answered,
+					const __u32 class)
+{
+	struct half *h = &c->half[kind & 1];
+	__u32 room = start ? capture_bytes : capture_bytes - h->captured;
+	__u32 n = message_capture(e, p, p->len < room ? p->len : room, class);
+	__u8 flags = 0;
+
+	if (start) {
+		struct window w = *(struct window *)e->bytes;
+		int row = message_match(&w, h, kind);
+
+		if (row == ROW_NONE || (kind == MESSAGE_RESPONSE && message_is_interim(&w) &&
+					!message_follows(e, n, class))) {
+			bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+			return row != ROW_NONE ? PART_TAKEN : PART_OTHER;
+		}
+		if (kind == MESSAGE_REQUEST && n < p->len && n >= capture_bytes) {
+			n = message_border(e, n, class);
+			p->next = n;
+		}
+		flags = message_begin(hit, c, p, kind, &w, row, true);
+		message_tunnel(c, &w, kind);
+	}
+	c->told = 1;
+	message_fill(e, hit, c, p, kind, flags, answered);
+	message_finish(e, h, hit, p, n, class);
+	emit_submit(e, hit->now, hit->ring_used);
+	return PART_TAKEN;
+}
+
+/* The same without one: the state moves all the same. w: its first bytes, if it is a start. */
+static __always_inline int message_silent(struct hit *hit, struct conn *c, struct part *p,
+					  __u32 kind, bool start, const struct window *w,
+					  bool wanted)
+{
+	struct half *h = &c->half[kind & 1];
+
+	if (start) {
+		int row = message_match(w, h, kind);
+
+		if (row == ROW_NONE)
+			return PART_OTHER;
+		if (kind == MESSAGE_RESPONSE && message_is_interim(w))
+			return PART_TAKEN;
+		message_begin(hit, c, p, kind, w, row, false);
+		message_tunnel(c, w, kind);
+	}
+	message_untold(h, wanted);
+	return PART_TAKEN;
+}
+
 /*
  * A message's start, or (with start false) more of its head, in a record of at most `class` bytes.
- * Without a record the state moves all the same.
+ * With a record and without are two ways all along: verifiers before 6.3 do not see that what was
+ * reserved is not NULL when it is tested again.
  */
 static __always_inline int message_emit(struct hit *hit, struct conn *c, struct part *p, __u32 kind,
 					bool start, const __u32 class)
 {
 	bool looked = start && hit->detail != DETAIL_FULL, wanted;
 	__u32 answered = c->half[MESSAGE_RESPONSE].count;
-	struct half *h = &c->half[kind & 1];
 	struct event_data *e = NULL;
 	struct window w;
-	__u8 flags = 0;
-	__u32 n = 0;
 
 	if (looked)
 		window_read(&w, p, c, hit->dir);
@@ -197,41 +249,11 @@ static __always_inline int message_emit(struct hit *hit, struct conn *c, struct 
 		return PART_TAKEN;
 	if (wanted)
 		e = bpf_ringbuf_reserve(&ring, sizeof(*e) + class + TAIL_BYTES, 0);
-	if (e) {
-		__u32 room = start ? capture_bytes : capture_bytes - h->captured;
-
-		n = message_capture(e, p, p->len < room ? p->len : room, class);
-	}
-	if (start) {
-		int row;
-
-		if (e)
-			w = *(struct window *)e->bytes;
-		else if (!looked)
-			window_read(&w, p, c, hit->dir);
-		row = message_match(&w, h, kind);
-		if (row == ROW_NONE || (kind == MESSAGE_RESPONSE && message_is_interim(&w) &&
-					!(e && message_follows(e, n, class)))) {
-			if (e)
-				bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
-			return row != ROW_NONE ? PART_TAKEN : PART_OTHER;
-		}
-		if (kind == MESSAGE_REQUEST && e && n < p->len && n >= capture_bytes) {
-			n = message_border(e, n, class);
-			p->next = n;
-		}
-		flags = message_begin(hit, c, p, kind, &w, row, e);
-		message_tunnel(c, &w, kind);
-	}
-	if (!e) {
-		message_untold(h, wanted);
-		return PART_TAKEN;
-	}
-	c->told = 1;
-	message_fill(e, hit, c, p, kind, flags, answered);
-	message_finish(e, h, hit, p, n, class);
-	emit_submit(e, hit->now, hit->ring_used);
-	return PART_TAKEN;
+	if (e)
+		return message_told(e, hit, c, p, kind, start, answered, class);
+	if (start && !looked)
+		window_read(&w, p, c, hit->dir);
+	return message_silent(hit, c, p, kind, start, &w, wanted);
 }
 
 /*
@@ -254,11 +276,12 @@ int message_unread(struct hit *hit, struct conn *c)
 	p.moved = hit->moved;
 	if (wanted)
 		e = bpf_ringbuf_reserve(&ring, sizeof(*e) + TAIL_BYTES, 0);
-	flags = message_begin(hit, c, &p, MESSAGE_RESPONSE, &w, 0, e);
 	if (!e) {
+		message_begin(hit, c, &p, MESSAGE_RESPONSE, &w, 0, false);
 		message_untold(&c->half[MESSAGE_RESPONSE], wanted);
 		return true;
 	}
+	flags = message_begin(hit, c, &p, MESSAGE_RESPONSE, &w, 0, true);
 	c->told = 1;
 	c->half[MESSAGE_RESPONSE].capturing = 0;
 	message_fill(e, hit, c, &p, MESSAGE_RESPONSE, flags | DATA_UNREADABLE, 0);

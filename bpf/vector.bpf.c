@@ -54,12 +54,14 @@ int window_gather(struct hit *hit, struct conn *c)
 	early = &c->early[hit->dir & 1];
 	had = c->early_filled[hit->dir & 1];
 	for (__u32 i = 0; i < SIGNATURE_BYTES && had < SIGNATURE_BYTES; i++) {
-		__u32 n;
+		__u32 n, at = had;
 
 		if (!vector_part(hit, &p, i))
 			break;
+		/* clang leaves the mask out otherwise, and the verifier of 6.1 loses the bound */
+		asm volatile("" : "+r"(at));
 		n = p.len < SIGNATURE_BYTES ? p.len : SIGNATURE_BYTES;
-		if (bpf_probe_read_user((__u8 *)early->word + (had & (SIGNATURE_BYTES - 1)), n,
+		if (bpf_probe_read_user((__u8 *)early->word + (at & (SIGNATURE_BYTES - 1)), n,
 					(void *)p.addr))
 			return 0;
 		had += n;
