@@ -28,7 +28,19 @@ int sweep_conns(struct bpf_iter__bpf_sk_storage_map *ctx)
 	return 0;
 }
 
-/* Of a unix socket nothing but its inode tells that it is gone. */
+/*
+ * Has the socket gone without a word? Nothing else tells that of a unix socket, and TCP's hooks may
+ * be skipped. What stands at its address then is what it left, or another one.
+ */
+static __always_inline bool sweep_is_stale(const struct conn *c, __u64 sk)
+{
+	__u32 inode = sock_inode(sk);
+
+	if (inode || c->is_unix)
+		return c->inode && c->inode != inode;
+	return state_load(state_cast(sk, struct sock), __sk_common.skc_state) == TCP_CLOSE;
+}
+
 SEC("iter/bpf_map_elem")
 int sweep_hashed_conns(struct bpf_iter__bpf_map_elem *ctx)
 {
@@ -42,7 +54,7 @@ int sweep_hashed_conns(struct bpf_iter__bpf_map_elem *ctx)
 	sweep_conn(ctx->meta->seq, here);
 	sk = *key;
 	c = bpf_map_lookup_elem(&hashed_conns, &sk);
-	if (c && c->is_unix && c->inode && c->inode != sock_inode(sk))
+	if (c && sweep_is_stale(c, sk))
 		state_gone(sk, c);
 	return 0;
 }

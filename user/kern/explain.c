@@ -138,11 +138,10 @@ void kern_explain(int err, const char *btf, char *why, size_t why_size)
 			 strerror(-err),
 			 rights.filtered ? "allow bpf() in the seccomp profile"
 					 : "a security module forbids it, ask its log");
-	else if (err == -ESRCH || err == -ENOENT || !has_tracepoint("sock_send_length"))
+	else if (err == -ESRCH || err == -ENOENT)
 		snprintf(why, why_size,
-			 "kernel %s lacks a tracepoint that backend sock needs (kernel 6.3 and "
-			 "later "
-			 "have them); sonde check says which",
+			 "kernel %s lacks a hook that the backend needs: try --backend=auto; sonde "
+			 "check says which",
 			 kernel.release);
 	else
 		snprintf(why, why_size,
