@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Backend `syscall`: the end of every system call, for kernels that have no better hook (5.8). A
+ * Backend `syscall`: the end of every system call, for kernels that have no better hook (6.1). A
  * table by number says which calls move bytes of a socket; the others leave at once. The registers
  * still hold the arguments, and the file descriptor leads to the socket, by its address: so state
  * is hashed (state.bpf.h).

@@ -32,7 +32,7 @@ static const struct {
 	{"unix_received", "unix sockets in backend fexit"},
 	{"tcp_sent_page", "sendfile in backend fexit, before kernel 6.5"},
 	{"unix_sent_page", "the same to unix sockets, in backend fexit"},
-	{"call_ended", "what processes move, in backend syscall (kernel 5.8)"},
+	{"call_ended", "what processes move, in backend syscall (kernel 6.1)"},
 	{"sock_state", "opening of connections, and who closed them"},
 	{"sock_state_again", "the same, where the kernel skips the first"},
 	{"sock_destroyed", "ends of connections, aborted requests"},
