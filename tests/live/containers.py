@@ -5,18 +5,16 @@ A container runs pod.c, which counts what it served and asked. It is run by runc
 hierarchies that runc does not use here, in cgroups that are made for it.
 """
 
-import contextlib
 import json
 import os
-import pathlib
 import random
 import shutil
 import subprocess
 import uuid
 
-from kubelet import SPELLINGS, digits, letters
+from kubelet import SPELLINGS, digits, letters, mounted, remove_cgroups
 
-from sonde_test import ROOT, Failure, Skip, need, same, until
+from sonde_test import ROOT, Failure, Skip, need, same
 
 POD = ROOT / ".output/tests/pod"
 ENGINES = {  # their names outside of Kubernetes
@@ -25,31 +23,6 @@ ENGINES = {  # their names outside of Kubernetes
 }
 PLACE = ("service", "namespace", "pod", "container")
 LENT = ["usr", "lib", "lib64", "bin"]  # of this machine's root
-
-
-def mounted():
-    """{controllers or "": folder} of the cgroup hierarchies; "" is the unified one."""
-    found = {}
-    for line in pathlib.Path("/proc/mounts").read_text().splitlines():
-        _, folder, kind, options, *_ = line.split()
-        if kind == "cgroup2":
-            found[""] = pathlib.Path(folder)
-        elif kind == "cgroup":
-            for controller in options.split(","):
-                found[controller] = pathlib.Path(folder)
-    return found
-
-
-def remove_cgroups(folder):
-    """A part of a hierarchy, from the bottom; what is still ending is waited for."""
-    for path, _, _ in os.walk(folder, topdown=False):
-        until(f"{path} to be empty", lambda: removed(path))
-
-
-def removed(path):
-    with contextlib.suppress(OSError):
-        os.rmdir(path)
-    return not os.path.exists(path)
 
 
 class Container:

@@ -4,12 +4,14 @@
 The cgroups are real ones, in a part of each hierarchy that is the test's; the folders are its own.
 """
 
+import contextlib
 import json
+import os
 import pathlib
 import random
 import uuid
 
-from sonde_test import HERE, PYTHON, Skip
+from sonde_test import HERE, PYTHON, Skip, until
 
 RANDOM = "bcdfghjklmnpqrstvwxz2456789"
 HASH = "456789bcdf"  # of a Deployment's ReplicaSet
@@ -36,23 +38,36 @@ def digits(count):
     return letters(count, "0123456789abcdef")
 
 
-def hierarchies():
-    """Where cgroups can be made: {"v1": folder, "v2": folder}."""
+def mounted():
+    """{controllers or "": folder} of the cgroup hierarchies; "" is the unified one."""
     found = {}
     for line in pathlib.Path("/proc/mounts").read_text().splitlines():
         _, folder, kind, options, *_ = line.split()
         if kind == "cgroup2":
-            found["v2"] = pathlib.Path(folder)
-        elif kind == "cgroup" and "name=systemd" in options.split(","):
-            found["v1"] = pathlib.Path(folder)
+            found[""] = pathlib.Path(folder)
+        elif kind == "cgroup":
+            for controller in options.split(","):
+                found[controller] = pathlib.Path(folder)
     return found
 
 
-def remove_cgroups(root):
-    """Those of ended processes, from the bottom."""
-    for folder in sorted((f for f in root.rglob("*") if f.is_dir()), reverse=True):
-        folder.rmdir()
-    root.rmdir()
+def hierarchies():
+    """Where cgroups can be made: {"v1": folder, "v2": folder}."""
+    versions = {"v1": "name=systemd", "v2": ""}
+    found = mounted()
+    return {version: found[word] for version, word in versions.items() if word in found}
+
+
+def remove_cgroups(folder):
+    """A part of a hierarchy, from the bottom; what is still ending is waited for."""
+    for path, _, _ in os.walk(folder, topdown=False):
+        until(f"{path} to be empty", lambda: removed(path))
+
+
+def removed(path):
+    with contextlib.suppress(OSError):
+        os.rmdir(path)
+    return not os.path.exists(path)
 
 
 def make_pod_folders(pod):

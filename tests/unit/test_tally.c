@@ -234,7 +234,6 @@ static void test_process_ends(void **state)
 	}
 }
 
-/* It is counted anew between two looks, before the first was given out. */
 /* What is not taken waits, also of a process that has ended, and goes on to grow. */
 static void test_refused(void **state)
 {
@@ -267,6 +266,7 @@ static void test_refused(void **state)
 	}
 }
 
+/* It is counted anew between two looks, before the first was given out. */
 static void test_ends_and_goes_on(void **state)
 {
 	struct map m;
