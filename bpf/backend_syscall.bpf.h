@@ -16,7 +16,6 @@
 
 #define MMSGHDR_BYTES	64 /* struct mmsghdr */
 #define MMSGHDR_MSG_LEN 56
-#define MMSGHDR_MOST	64 /* messages of a call whose bytes are counted */
 
 const volatile __u8 io_ways[IO_CALLS] = {};
 
@@ -25,7 +24,7 @@ __noinline int call_messages(__u64 vector, __u32 n)
 {
 	__u32 moved = 0, length;
 
-	for (__u32 i = 0; i < MMSGHDR_MOST && i < n; i++) {
+	for (__u32 i = 0; i < IO_MOST && i < n; i++) {
 		if (bpf_probe_read_user(&length, sizeof(length),
 					(void *)(vector + i * MMSGHDR_BYTES + MMSGHDR_MSG_LEN)))
 			break;
@@ -59,8 +58,10 @@ static __always_inline int call_moved(struct io_call *of, __u32 call, __u8 way, 
 		result = call_messages(arch_arg2(of->regs), result);
 	if (result)
 		return conn_hit(sk, of, result, dir, flags);
-	/* the end of the stream, unless nothing was asked for */
-	return dir == DIR_IN && arch_arg3(of->regs) ? conn_end_read(sk, flags) : 0;
+	/* the end of the stream, unless argument 3 says that nothing was asked for */
+	if (dir == DIR_IN && (way & IO_FLAGS_THIRD || arch_arg3(of->regs)))
+		return conn_end_read(sk, flags);
+	return 0;
 }
 
 SEC("tp_btf/sys_exit")

@@ -34,7 +34,7 @@
 
 #define IO_NEAR 2    /* buffers of a vectored call that are looked at in any case */
 #define IO_FAR	64   /* and that may be looked at for a head or a tail */
-#define IO_MOST 1024 /* of one call: the kernel's own limit */
+#define IO_MOST 1024 /* of one call, and messages: the kernel's own limits */
 
 struct user_iovec {
 	__u64 base;

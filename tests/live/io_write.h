@@ -87,6 +87,21 @@ static ssize_t call_sendmmsg(int fd, struct iovec *iov, size_t n)
 	return sendmmsg(fd, &msg, 1, 0) == 1 ? (ssize_t)msg.msg_len : -1;
 }
 
+/* Several messages in one call, one a buffer. */
+static ssize_t call_sendmmsg_many(int fd, struct iovec *iov, size_t n)
+{
+	struct mmsghdr msgs[VECTORS] = {0};
+	ssize_t sum = 0;
+	int sent;
+
+	for (size_t i = 0; i < n; i++)
+		msgs[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1};
+	sent = sendmmsg(fd, msgs, (unsigned int)n, 0);
+	for (int i = 0; i < sent; i++)
+		sum += msgs[i].msg_len;
+	return sum;
+}
+
 static ssize_t call_writev(int fd, struct iovec *iov, size_t n)
 {
 	return writev(fd, iov, (int)n);
@@ -118,11 +133,11 @@ static size_t cut(const struct message *m, size_t at, const int *widths, struct 
 	return n;
 }
 
-static void write_vector(struct io *io, const struct message *m, const struct writer *self)
+static void write_from(struct io *io, const struct message *m, const struct writer *self, size_t at)
 {
 	struct iovec iov[VECTORS];
 
-	for (size_t at = 0; at < m->size;) {
+	while (at < m->size) {
 		size_t n = cut(m, at, self->widths, iov);
 		ssize_t sent;
 
@@ -132,6 +147,18 @@ static void write_vector(struct io *io, const struct message *m, const struct wr
 			fail("vector");
 		at += (size_t)sent;
 	}
+}
+
+static void write_vector(struct io *io, const struct message *m, const struct writer *self)
+{
+	write_from(io, m, self, 0);
+}
+
+/* The head by itself. */
+static void write_vector_body(struct io *io, const struct message *m, const struct writer *self)
+{
+	write_slice(io, m->bytes, m->head, 0);
+	write_from(io, m, self, m->head);
 }
 
 /* As many buffers as a call may have; what is left stands in the last one. */
@@ -145,23 +172,6 @@ static void write_1024(struct io *io, const struct message *m, const struct writ
 	io->before = now();
 	if (did(io, self->call(io->fd, iov, n)) != (ssize_t)m->size)
 		fail("1024");
-}
-
-/* Several messages in one call: a piece of the head, the rest of it, the body. */
-static void write_sendmmsg(struct io *io, const struct message *m, const struct writer *self)
-{
-	struct iovec iov[3] = {{m->bytes, 20},
-			       {m->bytes + 20, m->head - 20},
-			       {m->bytes + m->head, m->size - m->head}};
-	struct mmsghdr msgs[3] = {0};
-	unsigned int n = m->size > m->head ? 3 : 2;
-
-	(void)self;
-	for (unsigned int i = 0; i < n; i++)
-		msgs[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1};
-	io->before = now();
-	if (did(io, sendmmsg(io->fd, msgs, n, 0)) != n || msgs[n - 1].msg_len != iov[n - 1].iov_len)
-		fail("sendmmsg");
 }
 
 /* From a file to the socket, directly or through a pipe, from byte `at` of the message on. */
@@ -364,7 +374,11 @@ static const struct writer writers[] = {
 	VECTOR("pwritev2", call_pwritev2, 6, 30, HEAD, REST),
 	VECTOR("sendmsg", call_sendmsg, 6, 30, HEAD, REST),
 	VECTOR("sendmmsg_1", call_sendmmsg, 6, 30, HEAD, REST),
-	{.name = "sendmmsg", .write = write_sendmmsg},
+	VECTOR("sendmmsg", call_sendmmsg_many, 20, HEAD, REST),
+	{.name = "sendmmsg_body",
+	 .write = write_vector_body,
+	 .call = call_sendmmsg_many,
+	 .widths = {31}},
 	{.name = "write_1", .write = write_1, .body_max = 3000},
 	{.name = "slow", .write = write_slow},
 	{.name = "sendfile", .write = write_sendfile},

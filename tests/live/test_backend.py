@@ -31,7 +31,8 @@ def test_said(live):
 class UnixServer:
     """Reads a request of each connection; answers those whose path says so, and closes."""
 
-    def __init__(self, live):
+    def __init__(self, live, answer=ANSWER):
+        self.answer = answer
         self.path = str(live.temp / "unix")
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)
@@ -44,7 +45,7 @@ class UnixServer:
             connection, _ = self.listener.accept()
             with connection:
                 if b"/answered" in connection.recv(1000):
-                    connection.sendall(ANSWER)
+                    connection.sendall(self.answer)
                     self.answered += 1
                 else:
                     self.left += 1
@@ -73,3 +74,30 @@ def test_addresses_used_again(live):
         left = {key: n for key, n in agent.counts(role).items() if key != answered}
         check(all("left" in route for _, route, _ in left), f"{role}: {left}")
         check(not any(status for _, _, status in left), f"{role}: {left}")
+
+
+ENDS = {  # ways to read the end of a stream
+    "recv": lambda client: client.recv(1000),
+    "recvfrom": lambda client: client.recvfrom(1000)[0],
+    "recvmsg": lambda client: client.recvmsg(1000)[0],
+    "read": lambda client: os.read(client.fileno(), 1000),
+    "readv": lambda client: b"." * os.readv(client.fileno(), [bytearray(500), bytearray(500)]),
+}
+
+
+def test_end_of_a_unix_stream(live):
+    """Where the answer has no length, its end is that of the stream, however that is read."""
+    server = UnixServer(live, answer=b"HTTP/1.0 200 OK\r\n\r\nbody")
+    agent = live.agent()
+    clients = []
+    for read in ENDS:
+        client = socket.socket(socket.AF_UNIX)
+        clients.append(client)  # open, so that nothing else tells
+        client.connect(server.path)
+        client.sendall(f"GET {live.prefix}/answered/{read} HTTP/1.0\r\n\r\n".encode())
+        while ENDS[read](client):
+            pass
+    own = {("GET", f"{live.prefix}/answered/{read}", "200"): 1 for read in ENDS}
+    agent.expect("client", own)
+    for client in clients:
+        client.close()

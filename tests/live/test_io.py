@@ -22,11 +22,11 @@ CONNECTIONS = 2
 EXCHANGES = 15
 ROUNDED_MS = 0.001  # as the log line has it
 
-READ = """read readv preadv2 recv recvfrom recvmsg recvmmsg_1 read_1 read_7 peek peek_part peek_many
-    waitall nonblock splice_body trunc_body""".split()
+READ = """read readv preadv2 recv recvfrom recvmsg recvmmsg_1 recvmmsg_body read_1 read_7 peek
+    peek_part peek_many waitall nonblock splice_body trunc_body""".split()
 WRITTEN = """write send sendto writev writev_2 writev_status writev_head writev_empty writev_3
-    writev_1 writev_1024 pwritev2 sendmsg sendmmsg_1 write_1 slow sendfile splice vmsplice tee more
-    cork zerocopy nonblock""".split()
+    writev_1 writev_1024 pwritev2 sendmsg sendmmsg_1 sendmmsg_body write_1 slow sendfile splice
+    vmsplice tee more cork zerocopy nonblock""".split()
 READ_UNSEEN = "recvmmsg trunc splice tee".split()
 WRITTEN_UNSEEN = "sendmmsg sendfile_all splice_all vmsplice_all".split()
 BOTH = {  # forms that need each other: by which it is written, read
