@@ -4,17 +4,22 @@
 PREFIX  ?= /usr/local
 DESTDIR ?=
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-HOST    := $(subst aarch64,arm64,$(subst x86_64,x86,$(shell uname -m)))
+arch     = $(subst aarch64,arm64,$(subst amd64,x86,$(subst x86_64,x86,$(1))))
+HOST    := $(call arch,$(shell uname -m))
 ARCH    := $(HOST)
-STATIC  := $(if $(filter-out $(HOST),$(ARCH)),1)
-OUT     := .output$(if $(STATIC),/static-$(ARCH))
+override ARCH := $(or $(call arch,$(ARCH)),$(HOST))
+FOREIGN := $(filter-out $(HOST),$(ARCH))
+STATIC  := $(if $(FOREIGN),1)
+override STATIC := $(filter 1,$(STATIC))
+OUT     := .output$(if $(STATIC),/static-$(ARCH),$(FOREIGN:%=/%))
 JOBS    := $(shell nproc)
 SUDO    := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 # Debian packages; on another distribution `make` names them and stops.
-PACKAGES_BUILD = gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev \
-		  libjansson-dev libmicrohttpd-dev nettle-dev libcurl4-openssl-dev \
+PACKAGES_LIBRARIES := libbpf-dev libelf-dev zlib1g-dev libjansson-dev libmicrohttpd-dev nettle-dev libcurl4-openssl-dev
+PACKAGES_BUILD = gcc make pkg-config clang llvm bpftool $(addsuffix $(OF_ARCH),$(PACKAGES_LIBRARIES)) \
 		  $(if $(STATIC),python3 dpkg-dev) $(if $(CROSS),$(PACKAGES_CROSS_$(ARCH)))
+OF_ARCH = $(if $(STATIC),,$(FOREIGN:%=:$(DEBIAN_$(ARCH))))
 PACKAGES_CROSS_x86   := gcc-x86-64-linux-gnu libc6-dev-amd64-cross
 PACKAGES_CROSS_arm64 := gcc-aarch64-linux-gnu libc6-dev-arm64-cross
 PACKAGES_KERNELS = $(PACKAGES_BUILD) $(PACKAGES_CROSS_arm64) python3 dpkg-dev qemu-system-x86 qemu-system-arm cpio
@@ -22,13 +27,16 @@ PACKAGES_CHECK = $(PACKAGES_BUILD) libcmocka-dev clang-format clang-tidy cppchec
 		  nginx-light nodejs node-ws prometheus chromium python3 python3-fastapi python3-uvicorn \
 		  python3-websockets python3-wsproto python3-httpx gunicorn apache2-bin util-linux \
 		  libclang-rt-dev iproute2 nftables jq prometheus-alertmanager python3-yaml yamllint \
-		  buildah runc systemd dpkg-dev lintian openssl
+		  buildah runc systemd dpkg-dev lintian openssl qemu-user \
+		  $(PACKAGES_CROSS_$(filter-out $(HOST),x86 arm64))
 PACKAGES_DEMO  = $(PACKAGES_BUILD) iproute2 openssl prometheus prometheus-alertmanager python3 \
 		  python3-fastapi python3-uvicorn python3-websockets python3-httpx python3-yaml
 
+DEBIAN_x86   := amd64
+DEBIAN_arm64 := arm64
 CROSS_x86   := x86_64-linux-gnu-
 CROSS_arm64 := aarch64-linux-gnu-
-CROSS    := $(if $(filter-out $(HOST),$(ARCH)),$(CROSS_$(ARCH)))
+CROSS    := $(if $(FOREIGN),$(CROSS_$(ARCH)))
 CC       := $(CROSS)gcc
 CLANG    := clang
 PYTHON   := /usr/bin/python3
@@ -46,7 +54,8 @@ endif
 LDLIBS   := -lbpf -lelf -lz -ljansson -lmicrohttpd -lnettle
 
 # libcurl is for --kube=api alone: TLS to the API server. It is left out where it is missing, and by CURL=0.
-CURL     ?= $(shell pkg-config --exists libcurl && echo 1 || echo 0)
+PKG_CONFIG := $(if $(CROSS),PKG_CONFIG_LIBDIR=/usr/lib/$(CROSS:-=)/pkgconfig )pkg-config
+CURL     ?= $(shell $(PKG_CONFIG) --exists libcurl && echo 1 || echo 0)
 ifeq ($(CURL),0)
 NOT_BUILT := user/who/api.c
 else

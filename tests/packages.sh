@@ -5,11 +5,15 @@
 set -eu
 
 missing=
+here=$(dpkg --print-architecture 2>/dev/null || true)
 for package in "$@"; do
+	arch=$here
+	case $package in *:*) arch=${package#*:} ;; esac
 	if [ "$package" = make ] && command -v make >/dev/null; then continue; fi
 	if [ "$package" = nodejs ] && command -v node >/dev/null; then continue; fi
-	status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
-	[ "$status" = 'install ok installed' ] || missing="$missing $package"
+	# a line for each architecture that it is there for
+	dpkg-query -W -f '${Architecture} ${Status}\n' "$package" 2>/dev/null |
+		grep -qE "^($arch|all) install ok installed$" || missing="$missing $package"
 done
 [ -n "$missing" ] || exit 0
 

@@ -2,24 +2,33 @@
 """The image, built by buildah from deploy/Containerfile, and run by runc as a DaemonSet says.
 
 No registry is asked: the base image docker.io/library/debian:12 is this machine, an image
-without files into which /usr, /etc and dpkg's list are mounted while it builds. So the packages of the build
-stage are those that are installed here.
+without files into which /usr, /etc and dpkg's list are mounted while it builds. So the packages of
+the build stage are those that are installed here; what the other architecture needs beside them
+is lent by foreign.py. Images are taken out of what was built as a node takes them: one reference,
+asked for an architecture.
 """
 
 import atexit
 import functools
 import json
 import pathlib
+import platform
+import re
 import shutil
 import subprocess
 import tempfile
+import uuid
 
 import deploy
+import foreign
 
-from sonde_test import ROOT, Failure, need, until
+from sonde_test import ROOT, Failure, Skip, need, until
 
 BASE = "docker.io/library/debian:12"
-LENT = ["/usr", "/etc", "/var/lib/dpkg"]
+ARCHITECTURES = {"amd64": "x86", "arm64": "arm64"}  # names of registries: those of the Makefile
+COMPILERS = {"amd64": "x86_64-linux-gnu-gcc", "arm64": "aarch64-linux-gnu-gcc"}
+HERE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine())
+OTHER = next(name for name in ARCHITECTURES if name != HERE)
 UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 KEPT_NAMESPACES = {"mount", "ipc", "uts"}  # hostPID; the network is the test's
 
@@ -32,21 +41,60 @@ def run(*command):
     return result.stdout.strip()
 
 
+def libraries():
+    """The -dev packages that the Makefile asks for."""
+    text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    return re.search(r"^PACKAGES_LIBRARIES\s*:?=(.*)$", text, re.M)[1].split()
+
+
 class Image:
-    """Built once a run; its store goes with the runner."""
+    """Of one architecture: its files under `root`, its configuration."""
+
+    def __init__(self, store, name, arch):
+        number = store.buildah("pull", "--quiet", "--arch", arch, name).split()[-1]
+        container = store.buildah("from", "--pull=never", number)
+        self.root = pathlib.Path(store.buildah("mount", container))
+        self.described = json.loads(store.buildah("inspect", "--type", "image", number))["OCIv1"]
+        self.config = self.described["config"]
+
+    def files(self):
+        return {"/" + str(p.relative_to(self.root)) for p in self.root.rglob("*") if p.is_file()}
+
+
+class Store:
+    """Images of both architectures and their index, built once a run; it goes with the runner."""
 
     def __init__(self):
         need("buildah", "runc")
-        self.temp = pathlib.Path(tempfile.mkdtemp(prefix="image-"))
-        atexit.register(shutil.rmtree, self.temp, ignore_errors=True)
+        # part of a reference later, which has rules: no name that mkdtemp() would think of
+        self.temp = pathlib.Path(tempfile.gettempdir(), f"image-{uuid.uuid4().hex}")
+        self.temp.mkdir(mode=0o700)
+        atexit.register(self.clean)
         self.make_base()
-        lent = [word for path in LENT for word in ("-v", f"{path}:{path}:ro")]
-        options = ["--isolation", "chroot", "--pull=never", "--build-arg", "VERSION=0.1.0", *lent]
-        self.buildah("bud", *options, "-f", "deploy/Containerfile", "-t", "sonde", ".")
-        container = self.buildah("from", "--pull=never", "localhost/sonde")
-        self.root = pathlib.Path(self.buildah("mount", container))
-        said = json.loads(self.buildah("inspect", "--type", "image", "localhost/sonde"))
-        self.config = said["OCIv1"]["config"]
+        self.architectures, self.why_not = [HERE, OTHER], None
+        usr, folder = "/usr", None
+        try:
+            need(COMPILERS[OTHER])
+            folder = foreign.installed(ARCHITECTURES[OTHER], libraries())
+            usr = foreign.overlay(self.temp / "usr", folder)
+        except Skip as skip:
+            self.architectures, self.why_not, folder = [HERE], skip, None
+        dpkg = foreign.dpkg_list(self.temp / "dpkg", folder)
+        self.build(f"{usr}:/usr:ro", "/etc:/etc:ro", f"{dpkg}:/var/lib/dpkg")
+        self.layout = self.temp / "layout"
+        words = ("--all", "--format", "oci", "sonde", f"oci:{self.layout}:sonde")
+        self.buildah("manifest", "push", *words)
+
+    def build(self, *lent):
+        options = ["--isolation", "chroot", "--pull=never", "--build-arg", "VERSION=0.1.0"]
+        options += [word for path in lent for word in ("-v", path)]
+        platforms = ",".join(f"linux/{name}" for name in self.architectures)
+        options += ["--platform", platforms, "--build-arg", f"BUILDPLATFORM=linux/{HERE}"]
+        self.buildah("build", *options, "--manifest", "sonde", "-f", "deploy/Containerfile", ".")
+
+    def clean(self):
+        subprocess.run(["umount", "--quiet", "--lazy", self.temp / "usr"], capture_output=True)
+        shutil.rmtree(self.temp, ignore_errors=True)
 
     def buildah(self, *words):
         store = ["--root", self.temp / "store", "--runroot", self.temp / "run"]
@@ -62,13 +110,17 @@ class Image:
         self.buildah("copy", container, root, "/")
         self.buildah("commit", container, BASE)
 
-    def files(self):
-        return {"/" + str(p.relative_to(self.root)) for p in self.root.rglob("*") if p.is_file()}
+
+@functools.cache
+def store():
+    return Store()
 
 
 @functools.cache
-def image():
-    return Image()
+def image(arch=HERE):
+    if arch not in store().architectures:
+        raise store().why_not
+    return Image(store(), f"oci:{store().layout}:sonde", arch)
 
 
 def bytes_of(quantity):

@@ -43,30 +43,40 @@ def mirrors():
     return found
 
 
-def sources(kind):
+def sources(kind, suites):
     signed = f"{kind} [signed-by={KEYRING}]"
-    lines = [f"{signed} {mirrors()['Debian']} {suite} main" for suite in SUITES]
+    lines = [f"{signed} {mirrors()['Debian']} {suite} main" for suite in suites]
+    security = [suite for suite in SECURITY if suite.removesuffix("-security") in suites]
     if "Debian-Security" in mirrors():
-        lines += [f"{signed} {mirrors()['Debian-Security']} {suite} main" for suite in SECURITY]
+        lines += [f"{signed} {mirrors()['Debian-Security']} {suite} main" for suite in security]
     return "\n".join(lines) + "\n"
 
 
 class Apt:
-    """apt for one architecture; `deb-src` lists as well, for the few that are built from source."""
+    """apt for one architecture; `deb-src` lists as well, for the few that are built from source.
 
-    def __init__(self, arch, release=None):
+    With `only_release` it knows no other release and no sources: less to fetch.
+    """
+
+    def __init__(self, arch, release=None, only_release=False):
         self.arch = arch
         self.release = release
-        self.here = CACHE / f"apt-{arch}"
+        self.here = CACHE / (f"apt-{arch}-{release}" if only_release else f"apt-{arch}")
         self.debs = CACHE / f"debs-{arch}"
-        for folder in (self.here / "lists/partial", self.here / "cache", self.debs):
-            folder.mkdir(parents=True, exist_ok=True)
+        for name in ("lists/partial", "cache/archives/partial"):
+            (self.here / name).mkdir(parents=True, exist_ok=True)
+        self.debs.mkdir(parents=True, exist_ok=True)
         (self.here / "status").touch()
-        (self.here / "sources.list").write_text(sources("deb") + sources("deb-src"))
-        stamp = self.here / "updated"
-        if not stamp.exists():
-            run("apt-get", *self._options(), "update")
-            stamp.touch()
+        text = sources("deb", SUITES) + sources("deb-src", SUITES)
+        if only_release:
+            text = sources("deb", [release])
+        (self.here / "sources.list").write_text(text)
+        if not (self.here / "updated").exists():
+            self.update()
+
+    def update(self):
+        run("apt-get", *self._options(), "update")
+        (self.here / "updated").touch()
 
     def _options(self):
         words = {
@@ -98,6 +108,15 @@ class Apt:
         if not found:
             raise Missing(f"{package}: apt-get left no file")
         return found[0]
+
+    def fetch_all(self, packages):
+        """The paths of their .deb, and of all that they depend on, into an empty system."""
+        install = ("--no-install-recommends", "-y", "install", *packages)
+        said = run("apt-get", *self._options(), "--simulate", *install)
+        run("apt-get", *self._options(), "--download-only", *install)
+        found = re.findall(r"^Inst (\S+) \((\S+) .*\[(\w+)\]\)", said, re.M)
+        names = [f"{p}_{version.replace(':', '%3a')}_{arch}.deb" for p, version, arch in found]
+        return [self.here / "cache/archives" / name for name in names]
 
     def unpack(self, package, folder):
         """Into the folder, which is made; returns it."""
