@@ -308,7 +308,10 @@ int message_emit_1024(struct hit *hit, struct conn *c, struct part *p, __u32 kin
 
 int message_emit_4096(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start)
 {
-	return hit && c && p ? message_emit(hit, c, p, kind, start, 4096) : PART_OTHER;
+	/* kernels before 6.8 verify it even where it is never called */
+	if (capture_bytes <= 1024 || !hit || !c || !p)
+		return PART_OTHER;
+	return message_emit(hit, c, p, kind, start, 4096);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

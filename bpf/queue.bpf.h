@@ -10,7 +10,7 @@
 #ifndef SONDE_QUEUE_BPF_H
 #define SONDE_QUEUE_BPF_H
 
-#include "maps.bpf.h"
+#include "state.bpf.h"
 
 #define QUEUE_UNIT_BITS	    10 /* of a time */
 #define QUEUE_POSITION_BITS 24
@@ -61,9 +61,9 @@ static __always_inline void queue_settle(struct conn *c, const struct tcp_sock *
 
 	if (!queue_time)
 		return;
-	segments = tcp->data_segs_in;
-	read = tcp->copied_seq;
-	if (tcp->rcv_nxt != read)
+	segments = sock_get(tcp, data_segs_in);
+	read = sock_get(tcp, copied_seq);
+	if (sock_get(tcp, rcv_nxt) != read)
 		return;
 	c->arrived = read;
 	c->segments = segments;
