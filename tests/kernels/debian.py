@@ -6,6 +6,7 @@ under .output/kernels, so that nothing of the machine changes and nobody needs t
 """
 
 import functools
+import os
 import pathlib
 import re
 import subprocess
@@ -14,6 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".output/kernels"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 DEBIAN = {"x86": "amd64", "arm64": "arm64"}  # our names of architectures: Debian's
+KERNEL = {"x86": "x86_64", "arm64": "aarch64"}  # and the kernel's
 SUITES = ("bullseye", "bookworm", "trixie", "trixie-backports")
 SECURITY = ("bullseye-security", "bookworm-security", "trixie-security")
 TARGET = "$(ORIGIN)|$(LABEL)|$(REPO_URI)|$(CREATED_BY)"
@@ -21,6 +23,11 @@ TARGET = "$(ORIGIN)|$(LABEL)|$(REPO_URI)|$(CREATED_BY)"
 
 class Missing(Exception):
     """A package that no mirror of this machine has."""
+
+
+def architecture():
+    """This machine's."""
+    return next((arch for arch, name in KERNEL.items() if name == os.uname().machine), None)
 
 
 def run(*command, **more):

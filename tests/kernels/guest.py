@@ -33,7 +33,7 @@ class Broken(Exception):
     """The guest did not come to its end; the message ends with the last of its console."""
 
 
-def make_root(arch, init, backends):
+def make_root(arch, init, backends, short=False):
     """The guest's files as a newc archive; returns its path."""
     root = CACHE / f"root-{arch}-{init.removesuffix('.sh')}"
     shutil.rmtree(root, ignore_errors=True)
@@ -52,6 +52,8 @@ def make_root(arch, init, backends):
     shutil.copy(HERE / init, root / "init")
     (root / "init").chmod(0o755)
     (root / "backends").write_text("\n".join(backends) + "\n")
+    if short:
+        (root / "short").touch()
     archive = root.with_suffix(".cpio")
     names = "\n".join(str(p.relative_to(root)) for p in sorted(root.rglob("*")))
     with open(archive, "wb") as to:
