@@ -82,10 +82,14 @@ static __u64 row[(sizeof(struct event_cgroup) + EVENT_PATH_MAX + NAME_MAX) / siz
 /* The names from the cgroup up to the root, each behind a '/'. A path that is too long is cut. */
 static __always_inline __u32 path_read(char *path, const struct kernfs_node *node)
 {
-	__u32 at = 0;
+	__u64 at = 0;
 	long n;
 
-	for (int depth = 0; depth < DEPTH_MAX && node && at < EVENT_PATH_MAX - 1; depth++) {
+	for (int depth = 0; depth < DEPTH_MAX && node; depth++) {
+		/* of a compared copy the verifier of 6.1 learns nothing */
+		asm volatile("" : "+r"(at));
+		if (at >= EVENT_PATH_MAX - 1)
+			break;
 		path[at] = '/';
 		n = bpf_probe_read_kernel_str(path + at + 1, NAME_MAX, node->name);
 		if (n > 0 && n <= NAME_MAX)
