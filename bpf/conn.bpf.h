@@ -17,16 +17,23 @@ static __always_inline __u16 sock_family(const struct sock *sk)
 	return sock_get(sk, __sk_common.skc_family);
 }
 
-static __always_inline bool sock_is_tcp(const struct sock *sk)
+static __always_inline bool sock_has_tcp(const struct sock *sk, __u16 family)
 {
 	return sock_get(sk, sk_protocol) == IPPROTO_TCP &&
-	       (sock_family(sk) == AF_INET || sock_family(sk) == AF_INET6);
+	       (family == AF_INET || family == AF_INET6);
+}
+
+static __always_inline bool sock_is_tcp(const struct sock *sk)
+{
+	return sock_has_tcp(sk, sock_family(sk));
 }
 
 static __always_inline bool sock_is_stream(const struct sock *sk)
 {
+	__u16 family = sock_family(sk);
+
 	return sock_get(sk, sk_type) == SOCK_STREAM &&
-	       (sock_family(sk) == AF_UNIX || sock_is_tcp(sk));
+	       (family == AF_UNIX || sock_has_tcp(sk, family));
 }
 
 /* No two hits on one processor share a nanosecond. */

@@ -194,23 +194,19 @@ static __always_inline bool conn_wanted(const struct sock *sk, __u32 dir, int fl
 	       !(dir == DIR_IN && flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB));
 }
 
-/* `moved` bytes went through a wanted socket in direction `dir`. Always 0. */
-static __always_inline int conn_hit(struct sock *sk, const struct io_call *of, __u32 moved,
-				    __u32 dir, int flags)
+/* Bytes that went through a connection that may be ours. */
+static __always_inline int conn_talks(struct sock *sk, struct conn *c, const struct io_call *of,
+				      __u32 moved, __u32 dir, int flags)
 {
 	struct hit hit = {.moved = moved, .dir = dir};
-	struct conn *c;
 	bool readable;
 
-	c = conn_get(sk, STATE_MAKE);
-	if (!c || c->framing == CONN_MUTED)
-		return 0;
 	conn_claim(c, of->task->tgid);
 	conn_position(&hit, c, sk);
-	hit.waiting = conn_waits(of, sk, dir, flags);
 	readable = !conn_discards(sk, dir, flags) && io_find(&hit, of, sk);
 	if (c->framing == CONN_FRAMES && frames_hit(&hit, c, sk, readable))
 		return 0;
+	hit.waiting = conn_waits(of, sk, dir, flags);
 	hit.now = bpf_ktime_get_ns();
 	if (hit.unseen) {
 		if (c->role)
@@ -237,6 +233,15 @@ static __always_inline int conn_hit(struct sock *sk, const struct io_call *of, _
 	if (c->framing == CONN_UPGRADING)
 		conn_upgrade(&hit, c, sk, readable);
 	return 0;
+}
+
+/* `moved` bytes went through a wanted socket in direction `dir`. Always 0. */
+static __always_inline int conn_hit(struct sock *sk, const struct io_call *of, __u32 moved,
+				    __u32 dir, int flags)
+{
+	struct conn *c = conn_get(sk, STATE_MAKE);
+
+	return c && c->framing != CONN_MUTED ? conn_talks(sk, c, of, moved, dir, flags) : 0;
 }
 
 /*

@@ -52,7 +52,6 @@ enum hit_again { HIT_FIRST = 0, HIT_AGAIN = 1 };
 /* One send or receive, without kernel pointers so that global functions can take it. */
 struct hit {
 	__u64 now;
-	__u64 task;			 /* as bpf_get_current_pid_tgid() gives it */
 	__u64 vector;			 /* address of the call's array of struct iovec */
 	struct user_iovec near[IO_NEAR]; /* of it; unused ones are empty */
 	__u32 moved;

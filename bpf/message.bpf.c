@@ -109,6 +109,12 @@ static __always_inline __u64 message_tail(struct hit *hit, const struct part *p,
 	return tail_read(hit, captured < p->len ? ~0ULL : TAIL_BYTES);
 }
 
+/* One load, aligned or not; of what it knows to be bytes, clang makes eight. */
+static __always_inline __u64 word_at(const void *at)
+{
+	return *(const __u64 *)at;
+}
+
 /* After the bytes are in the record: is the head at its end, what were the hit's last bytes? */
 static __always_inline void message_finish(struct event_data *e, struct half *h, struct hit *hit,
 					   const struct part *p, __u32 captured, __u32 class)
@@ -118,7 +124,7 @@ static __always_inline void message_finish(struct event_data *e, struct half *h,
 	e->captured = captured;
 	h->captured += captured;
 	if (captured >= TAIL_BYTES)
-		edge = *(__u64 *)&e->bytes[(captured - TAIL_BYTES) & (class - 1)];
+		edge = word_at(e->bytes + ((captured - TAIL_BYTES) & (class - 1)));
 	else if (captured) /* zeros stand behind them */
 		edge = *(__u64 *)e->bytes << (8 * (TAIL_BYTES - captured) & 63);
 	if (captured == hit->moved)
