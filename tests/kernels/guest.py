@@ -73,14 +73,22 @@ def strip_of(arch):
     return "aarch64-linux-gnu-strip" if crossed else "strip"
 
 
+def command_of(arch, image, archive, console):
+    command = [*MACHINES[arch], *COMMON, "-serial", f"file:{console}"]
+    return command + ["-kernel", str(image), "-initrd", str(archive), "-append", LINES[arch]]
+
+
 def boot(arch, image, archive, console):
     """Runs the guest to its end; returns {path: bytes} of what it said."""
-    command = [*MACHINES[arch], *COMMON, "-serial", f"file:{console}"]
-    command += ["-kernel", str(image), "-initrd", str(archive), "-append", LINES[arch]]
+    command = command_of(arch, image, archive, console)
     try:
         subprocess.run(command, timeout=LIMIT, check=False, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         pass
+    return unpack(console)
+
+
+def unpack(console):
     text = console.read_text(errors="replace")
     if "GUEST end" not in text:
         raise Broken(f"the guest did not come to its end: ...{text[-600:]}")
