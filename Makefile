@@ -71,7 +71,8 @@ SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-o
 
 BPF_SRC  := $(wildcard bpf/*.bpf.c)
 BPF_OBJ  := $(BPF_SRC:bpf/%.c=$(OUT)/bpf/%.o)
-SKELETON := $(OUT)/sonde.skel.h
+OLD_OBJ  := $(BPF_SRC:bpf/%.c=$(OUT)/bpf/old/%.o)
+SKELETON := $(OUT)/sonde.skel.h $(OUT)/sonde_old.skel.h
 SRC      := $(filter-out $(NOT_BUILT),$(wildcard user/*.c user/*/*.c))
 OBJ      := $(SRC:%.c=$(OUT)/%.o)
 SAN_OBJ  := $(patsubst %.c,$(OUT)/san/%.o,$(filter-out user/main.c,$(SRC)))
@@ -133,7 +134,7 @@ $(OUT)/sonde: $(OBJ)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
-$(OBJ) $(SAN_OBJ) $(FUZZ_OBJ) $(BPF_OBJ) $(UNIT) $(FUZZ) $(TOOLS) $(GUEST_TOOLS): $(OUT)/flags
+$(OBJ) $(SAN_OBJ) $(FUZZ_OBJ) $(BPF_OBJ) $(OLD_OBJ) $(UNIT) $(FUZZ) $(TOOLS) $(GUEST_TOOLS): $(OUT)/flags
 $(VERSIONED:%=$(OUT)/%) $(VERSIONED:%=$(OUT)/san/%) $(VERSIONED:%=$(OUT)/fuzz/%): $(OUT)/version
 
 $(OUT)/flags $(OUT)/version: $(OUT)/%: always $(filter clean,$(MAKECMDGOALS))
@@ -149,18 +150,28 @@ $(OUT)/user/%.o: user/%.c | $(SKELETON) $(LIBRARIES_MADE)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(CFLAGS) $(WARNINGS) $(CPPFLAGS) $(version) -MD -MP -c $< -o $@
 
+define compile_bpf
+$(call say,BPF,$<)
+$(Q)mkdir -p $(@D)
+$(Q)$(CLANG) $(BPFFLAGS) $(1) -MMD -MP -MT $@ -MF $(@:.o=.d) -c $< -o $@.tmp && llvm-strip -g $@.tmp && mv $@.tmp $@
+endef
+
 $(OUT)/bpf/%.o: bpf/%.c
-	$(call say,BPF,$<)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(BPFFLAGS) -MMD -MP -MT $@ -MF $(@:.o=.d) -c $< -o $@.tmp && llvm-strip -g $@.tmp && mv $@.tmp $@
+	$(call compile_bpf)
+
+# Once more for older verifiers, see bpf/old.bpf.h.
+$(OUT)/bpf/old/%.o: bpf/%.c
+	$(call compile_bpf,-DOLD_VERIFIER)
 
 $(OUT)/sonde.bpf: $(BPF_OBJ)
+$(OUT)/sonde_old.bpf: $(OLD_OBJ)
+$(OUT)/sonde.bpf $(OUT)/sonde_old.bpf:
 	$(call say,BPFLINK,$@)
 	$(Q)bpftool gen object $@ $^
 
-$(SKELETON): $(OUT)/sonde.bpf
+$(SKELETON): $(OUT)/%.skel.h: $(OUT)/%.bpf
 	$(call say,SKEL,$@)
-	$(Q){ echo '/* NOLINTBEGIN */'; bpftool gen skeleton $< name sonde; echo '/* NOLINTEND */'; } > $@
+	$(Q){ echo '/* NOLINTBEGIN */'; bpftool gen skeleton $< name $*; echo '/* NOLINTEND */'; } > $@
 
 # Not rebuilt by root, who may have other flags and be refused the repository's version.
 install: $(if $(wildcard $(OUT)/sonde),,build)
@@ -260,4 +271,4 @@ vmlinux:
 clean:
 	$(Q)rm -rf $(OUT)
 
--include $(OBJ:.o=.d) $(SAN_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(UNIT:%=%.d) $(FUZZ:%=%.d) $(TOOLS:%=%.d) $(GUEST_TOOLS:%=%.d) $(BPF_OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(SAN_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(UNIT:%=%.d) $(FUZZ:%=%.d) $(TOOLS:%=%.d) $(GUEST_TOOLS:%=%.d) $(BPF_OBJ:.o=.d) $(OLD_OBJ:.o=.d)

@@ -4,8 +4,8 @@
  * typed loads from the kernel's own struct, which cost nothing; arm64 overwrites argument 1 with
  * the result, but arguments 2 and 3 stay in both.
  *
- * arch_flags(), ARCH_FOREIGN: the task is in a 32-bit call, which has numbers and registers of its
- * own.
+ * arch_flags of a task, ARCH_FOREIGN: it is in a 32-bit call, which has numbers and registers of
+ * its own.
  *
  * arch_is_running(): the call has no result yet. x86-64 holds -ENOSYS in its place until then;
  * arm64 argument 1, which a result may equal by chance.
@@ -26,7 +26,7 @@
 #define arch_arg1(r)	   ((r)->di)
 #define arch_arg4(r)	   ((r)->r10)
 #define arch_result(r)	   ((r)->ax)
-#define arch_flags(task)   ((task)->thread_info.status)
+#define arch_flags	   thread_info.status
 #define ARCH_FOREIGN	   TS_COMPAT
 #define arch_is_running(r) ((__s64)(r)->ax == -ENOSYS)
 #elif defined(__TARGET_ARCH_arm64)
@@ -36,7 +36,7 @@
 #define arch_arg1(r)	   ((r)->orig_x0)
 #define arch_arg4(r)	   ((r)->regs[3])
 #define arch_result(r)	   ((r)->regs[0])
-#define arch_flags(task)   ((task)->thread_info.flags)
+#define arch_flags	   thread_info.flags
 #define ARCH_FOREIGN	   TIF_32BIT
 #define arch_is_running(r) ((r)->regs[0] == (r)->orig_x0)
 #else

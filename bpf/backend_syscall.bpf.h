@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Backend `syscall`: the end of every system call, for kernels that have no better hook (6.1). A
+ * Backend `syscall`: the end of every system call, for kernels that have no better hook (5.10). A
  * table by number says which calls move bytes of a socket; the others leave at once. The registers
  * still hold the arguments, and the file descriptor leads to the socket, by its address: so state
  * is hashed (state.bpf.h).
@@ -76,8 +76,9 @@ int BPF_PROG(call_ended, struct pt_regs *regs, long result)
 	way = io_ways[call];
 	if (!way)
 		return 0;
-	of.task = bpf_get_current_task_btf();
-	if ((__u32)of.task->tgid == agent_tgid || arch_flags(of.task) & ARCH_FOREIGN)
+	of.task = task_current();
+	if ((__u32)task_get(of.task, tgid) == agent_tgid ||
+	    task_get(of.task, arch_flags) & ARCH_FOREIGN)
 		return 0;
 	return call_moved(&of, call, way, result);
 }

@@ -4,7 +4,9 @@
  * direction, and all enter the same path (hit.bpf.h). The loader takes the programs of one. They
  * are one object, because bpftool before 7.3 cannot link two that name the same kernel function.
  */
+#ifndef OLD_VERIFIER
 #define STATE_CASTS 1
+#endif
 #include "backend_fexit.bpf.h"
 #include "backend_sock.bpf.h"
 #include "backend_syscall.bpf.h"

@@ -44,6 +44,7 @@ static __always_inline void early_emit(struct hit *hit, struct conn *c, __u32 ki
 
 int early_look(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
 {
+	PLACED_MESSAGE(hit, c, p);
 	struct window w;
 	__u32 n;
 	int row;
@@ -73,6 +74,7 @@ int early_look(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
 
 int early_begin(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int row)
 {
+	PLACED_MESSAGE(hit, c, p);
 	struct half *h;
 	struct window w;
 

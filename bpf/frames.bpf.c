@@ -15,6 +15,7 @@
 
 #define FRAMES_MAX    8192 /* of a hit; what lies behind is not seen */
 #define STEPS_NEAR    3	   /* that a hit takes without a loop */
+#define STEPS_OLD     2048 /* with one, where there is no bpf_loop() */
 #define PROOF	      2	   /* frames in each direction */
 #define SHUTDOWN_BOTH 3
 
@@ -97,6 +98,7 @@ static __always_inline bool frames_buffer(struct hit *hit, struct frame_half *h)
 /* A frame, or what this buffer has of it. Returns whether the hit is done with. */
 __noinline int frames_step(struct hit *hit, struct frames *w)
 {
+	PLACED_FRAMES(hit, w);
 	struct frame_half *h;
 
 	if (!hit || !w)
@@ -109,6 +111,17 @@ __noinline int frames_step(struct hit *hit, struct frames *w)
 	return !h->avail && !h->rest;
 }
 
+#ifdef OLD_VERIFIER
+
+static __always_inline void frames_go_on(struct hit *hit, struct frames *w)
+{
+	for (int step = 0; step < STEPS_OLD; step++)
+		if (frames_step(hit, w))
+			break;
+}
+
+#else
+
 struct frame_walk {
 	struct frames *w;
 	struct hit *hit;
@@ -120,10 +133,19 @@ static long frames_again(__u64 i, struct frame_walk *walk)
 	return frames_step(walk->hit, walk->w) != 0;
 }
 
+static __always_inline void frames_go_on(struct hit *hit, struct frames *w)
+{
+	struct frame_walk walk = {.w = w, .hit = hit};
+
+	bpf_loop(FRAMES_MAX + IO_MOST, frames_again, &walk, 0);
+}
+
+#endif
+
 /* Walks the bytes of a hit. Most are done with in a few steps, and a loop costs more than those. */
 __noinline int frames_walk(struct hit *hit, struct frames *w, int readable)
 {
-	struct frame_walk walk = {.w = w, .hit = hit};
+	PLACED_FRAMES(hit, w);
 	bool done = !readable;
 	struct frame_half *h;
 	__u32 left;
@@ -138,7 +160,7 @@ __noinline int frames_walk(struct hit *hit, struct frames *w, int readable)
 	for (int step = 0; step < STEPS_NEAR && !done; step++)
 		done = frames_step(hit, w);
 	if (!done)
-		bpf_loop(FRAMES_MAX + IO_MOST, frames_again, &walk, 0);
+		frames_go_on(hit, w);
 	left = h->avail + h->rest;
 	h->avail = h->rest = 0;
 	if (left)

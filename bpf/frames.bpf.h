@@ -70,7 +70,7 @@ void frames_upgraded(struct hit *hit, struct conn *c, struct sock *sk, struct fr
 void frames_closed(struct sock *sk, int old_state) __attribute__((visibility("hidden")));
 
 /* The same of its figures. */
-int frames_record(struct frames *w, __u32 closer, __u32 over);
+int frames_record(struct frames *w, __u32 closer, __u32 over) OLD_STATIC;
 
 /* Says how far the connection has got, unless its end was told; over: WEBSOCKET_OVER, or 0. */
 void frames_tell(struct sock *sk, __u32 closer, __u32 over) __attribute__((visibility("hidden")));

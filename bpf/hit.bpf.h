@@ -98,7 +98,7 @@ static __always_inline bool conn_waits(const struct io_call *of, const struct so
 	if (of->regs)
 		return !(sock_file_flags(sk) & O_NONBLOCK);
 	/* a socket that does not block has the other flag as well */
-	return !(of->task->flags & PF_IO_WORKER);
+	return !(task_get(of->task, flags) & PF_IO_WORKER);
 }
 
 static __always_inline void line_progress(const struct conn *c, const struct half *h)
@@ -154,23 +154,25 @@ static __always_inline bool line_unread(struct hit *hit, struct conn *c, __u32 k
 
 static __always_inline int line_moved(struct hit *hit, struct conn *c, bool readable)
 {
-	struct part p = {.fate = PART_KEPT};
+	struct part own = {.fate = PART_KEPT}, *p = place_part(&own);
 	__u32 kind;
 
+	if (!p)
+		return 0;
 	kind = line_kind(c, hit->dir);
-	p.addr = hit->near[0].base;
-	p.len = hit->near[0].len < hit->moved ? hit->near[0].len : hit->moved;
-	p.time = hit->now;
+	p->addr = hit->near[0].base;
+	p->len = hit->near[0].len < hit->moved ? hit->near[0].len : hit->moved;
+	p->time = hit->now;
 	if (!readable && line_unread(hit, c, kind))
 		return 0;
-	if (readable && line_buffer(hit, c, &p, kind))
+	if (readable && line_buffer(hit, c, p, kind))
 		for (int i = 1; i < IO_FAR; i++)
-			if (!line_part(hit, c, &p, kind))
+			if (!line_part(hit, c, p, kind))
 				break;
-	for (int i = 0; p.next && i < PIPELINED_MAX; i++)
-		if (!line_pipelined(hit, c, &p))
+	for (int i = 0; p->next && i < PIPELINED_MAX; i++)
+		if (!line_pipelined(hit, c, p))
 			break;
-	if (!readable || p.fate == PART_OTHER)
+	if (!readable || p->fate == PART_OTHER)
 		line_body(hit, c, kind);
 	return 0;
 }
@@ -198,40 +200,43 @@ static __always_inline bool conn_wanted(const struct sock *sk, __u32 dir, int fl
 static __always_inline int conn_talks(struct sock *sk, struct conn *c, const struct io_call *of,
 				      __u32 moved, __u32 dir, int flags)
 {
-	struct hit hit = {.moved = moved, .dir = dir};
+	struct hit own = {.moved = moved, .dir = dir}, *hit = place_hit(&own, (__u64)sk);
 	bool readable;
 
-	conn_claim(c, of->task->tgid);
-	conn_position(&hit, c, sk);
-	readable = !conn_discards(sk, dir, flags) && io_find(&hit, of, sk);
-	if (c->framing == CONN_FRAMES && frames_hit(&hit, c, sk, readable))
+	if (!hit)
 		return 0;
-	hit.waiting = conn_waits(of, sk, dir, flags);
-	hit.now = bpf_ktime_get_ns();
-	if (hit.unseen) {
+	conn_claim(c, task_get(of->task, tgid));
+	conn_position(hit, c, sk);
+	readable = !conn_discards(sk, dir, flags) && io_find(hit, of, sk);
+	if (c->framing == CONN_FRAMES && frames_hit(hit, c, sk, readable))
+		return 0;
+	hit->waiting = conn_waits(of, sk, dir, flags);
+	hit->now = bpf_ktime_get_ns();
+	if (hit->unseen) {
 		if (c->role)
 			conn_unseen(c);
 		return 0;
 	}
 	if (!c->role && !readable)
-		return io_unseen(&hit, COUNT_UNREADABLE);
-	if (!c->role && !c->born && frames_first(&hit, c, sk) && frames_hit(&hit, c, sk, readable))
+		return io_unseen(hit, COUNT_UNREADABLE);
+	if (!c->role && !c->born && frames_first(hit, c, sk) && frames_hit(hit, c, sk, readable))
 		return 0;
-	if (!c->role && !conn_first(&hit, c, sock_get(sk, __sk_common.skc_num)))
+	if (!c->role && !conn_first(hit, c, sock_get(sk, __sk_common.skc_num)))
 		return 0;
 	if (detail != DETAIL_METRICS)
-		hit.ring_used = emit_used();
-	hit.detail = hit.ring_used > ring_bytes / 4 * 3 ? DETAIL_METRICS : detail;
-	if (hit.detail != DETAIL_METRICS && (!c->is_open || hit.now - c->opened >= EVENT_REOPEN_NS))
-		conn_open(&hit, c, sk);
+		hit->ring_used = emit_used();
+	hit->detail = hit->ring_used > ring_bytes / 4 * 3 ? DETAIL_METRICS : detail;
+	if (hit->detail != DETAIL_METRICS &&
+	    (!c->is_open || hit->now - c->opened >= EVENT_REOPEN_NS))
+		conn_open(hit, c, sk);
 	for (int turn = 0; turn < 2; turn++) {
-		line_moved(&hit, c, readable);
-		if (!hit.again)
+		line_moved(hit, c, readable);
+		if (!hit->again)
 			break;
-		conn_open(&hit, c, sk);
+		conn_open(hit, c, sk);
 	}
 	if (c->framing == CONN_UPGRADING)
-		conn_upgrade(&hit, c, sk, readable);
+		conn_upgrade(hit, c, sk, readable);
 	return 0;
 }
 
@@ -254,8 +259,8 @@ static __always_inline int conn_moved(struct sock *sk, int moved, __u32 dir, int
 
 	if (!conn_wanted(sk, dir, flags))
 		return 0;
-	of.task = bpf_get_current_task_btf();
-	if (of.task->flags & PF_KTHREAD || (__u32)of.task->tgid == agent_tgid)
+	of.task = task_current();
+	if (task_get(of.task, flags) & PF_KTHREAD || (__u32)task_get(of.task, tgid) == agent_tgid)
 		return 0;
 	return conn_hit(sk, &of, moved, dir, flags);
 }

@@ -127,10 +127,12 @@ static __always_inline __u64 io_sk(const struct file *at)
 /* The same of a file descriptor. */
 static __always_inline __u64 io_sk_of(const struct task_struct *task, __u32 fd)
 {
-	const struct fdtable *table = task->files->fdt;
+	const struct files_struct *files = task_get(task, files);
+	const struct fdtable *table = task_get(files, fdt);
 	struct file *file;
 
-	if (fd >= table->max_fds || bpf_probe_read_kernel(&file, sizeof(file), table->fd + fd))
+	if (fd >= task_get(table, max_fds) ||
+	    bpf_probe_read_kernel(&file, sizeof(file), task_get(table, fd) + fd))
 		return 0;
 	return io_sk(file);
 }
@@ -150,11 +152,11 @@ static __always_inline __u8 io_form(const struct io_call *of, const struct pt_re
 
 	if (of->regs)
 		return form;
-	if (task->flags & PF_IO_WORKER)
+	if (task_get(task, flags) & PF_IO_WORKER)
 		return IO_URING;
-	if (!bpf_core_field_exists(task->io_uring) || !task->io_uring)
+	if (!bpf_core_field_exists(task->io_uring) || !task_get(task, io_uring))
 		return form;
-	if (task->ptrace || !arch_is_running(regs))
+	if (task_get(task, ptrace) || !arch_is_running(regs))
 		return IO_URING;
 	return form == IO_NO_BYTES || io_sk_of(task, arch_arg1(regs)) == (__u64)sk ? form
 										   : IO_URING;
@@ -166,7 +168,7 @@ static __always_inline __u8 io_form(const struct io_call *of, const struct pt_re
 static __always_inline bool io_find(struct hit *hit, const struct io_call *of,
 				    const struct sock *sk)
 {
-	const struct pt_regs *regs = of->regs ?: (struct pt_regs *)bpf_task_pt_regs(of->task);
+	const struct pt_regs *regs = of->regs ?: task_regs(of->task);
 
 	switch (io_form(of, regs, sk)) {
 	case IO_BUFFER:
@@ -183,9 +185,9 @@ static __always_inline bool io_find(struct hit *hit, const struct io_call *of,
 			return io_message(hit, arch_arg2(regs));
 		return io_unseen(hit, COUNT_UNREADABLE);
 	case IO_URING:
-		if (uring_find(hit, (__u64)BPF_CORE_READ(sk, sk_socket, sk)))
+		if (URING_IS_READ && uring_find(hit, (__u64)BPF_CORE_READ(sk, sk_socket, sk)))
 			return true;
-		life_add(of->task->tgid, LIFE_URING_UNREAD);
+		life_add(task_get(of->task, tgid), LIFE_URING_UNREAD);
 		hit->unseen = 1;
 		return io_unseen(hit, COUNT_IO_URING);
 	case IO_NONE:

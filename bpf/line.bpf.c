@@ -17,6 +17,7 @@
 /* Of the requests of this read that found no room in the record of the first one, the next ones. */
 __noinline int line_pipelined(struct hit *hit, struct conn *c, struct part *p)
 {
+	PLACED_MESSAGE(hit, c, p);
 	__u32 n;
 
 	if (!hit || !c || !p)
@@ -38,6 +39,8 @@ __noinline int line_pipelined(struct hit *hit, struct conn *c, struct part *p)
 /* The next buffer of a vectored call, out of line: most heads stand in the first. */
 int line_part(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
 {
+	PLACED_MESSAGE(hit, c, p);
+
 	return hit && c && p && vector_part(hit, p, ++p->index) && line_buffer(hit, c, p, kind);
 }
 

@@ -39,6 +39,8 @@ struct part {
 	__u16 unused;
 };
 
+#include "place.bpf.h"
+
 static __always_inline const volatile struct event_signature *signature(int row)
 {
 	return &signatures[(__u32)row & (SIGNATURE_MAX - 1)];
@@ -59,7 +61,12 @@ static __always_inline bool line_owed(const struct conn *c)
  * shed.bpf.c: bytes were read of which nothing is known, and more than `but` requests wait: the
  * older ones' answers were among them. They are lost; the next answer is not given to them.
  */
+#ifdef OLD_VERIFIER
+int response_skip_of(__u64 sk, int but);
+#define response_skip(c, but) response_skip_of((c)->sk, but)
+#else
 int response_skip(struct conn *c, int but);
+#endif
 
 /* window.bpf.c. The window travels as two words since memory arguments need kernel 5.12. */
 int window_match(__u64 first, __u64 second); /* a row, or ROW_NONE */
@@ -145,7 +152,7 @@ int early_look(struct hit *hit, struct conn *c, struct part *p, __u32 kind);
 int early_begin(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int row);
 
 /* queue.bpf.c: notes how long the first byte of this part, a request's, has waited; NULL: none. */
-int queue_read(struct conn *c, struct part *p);
+int queue_read(struct conn *c, struct part *p) OLD_STATIC;
 
 #define TAIL_BYTES 8
 

@@ -11,9 +11,19 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "event.h"
+#include "old.bpf.h"
 
-#define frame_read(to, n, addr) bpf_probe_read_user(to, n, (const void *)(addr))
-#define frame_now()		bpf_ktime_get_ns()
+/* clang and verifiers before 5.11 lose the bound of a number of 32 bits otherwise */
+static __always_inline long frame_read(void *to, __u32 n, __u64 addr)
+{
+#ifdef OLD_VERIFIER
+	asm volatile("" : "+r"(n));
+	n &= 31; /* what a head has room for */
+#endif
+	return bpf_probe_read_user(to, n, (const void *)addr);
+}
+
+#define frame_now() bpf_ktime_get_ns()
 #include "frame.bpf.h"
 
 extern const volatile __u32 agent_tgid;	   /* never traced */
@@ -98,7 +108,10 @@ struct conn {
 	__u64 opened;			/* when EVENT_OPEN was last said */
 	__u64 born;
 	__u64 connect_time;
-	__u32 inode;	       /* of the socket, see state.bpf.h */
+	__u32 inode; /* of the socket, see state.bpf.h */
+#ifdef OLD_VERIFIER
+	__u64 sk; /* its address: the key */
+#endif
 	struct early early[2]; /* by enum event_dir */
 };
 

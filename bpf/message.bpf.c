@@ -35,17 +35,23 @@ static __always_inline int head_follows(const __u8 *bytes, __u32 captured, const
 
 __noinline int head_follows_small(struct small_head *head, __u32 captured)
 {
+	PLACED_HEAD(struct small_head, head);
+
 	return head ? head_follows(head->byte, captured, CLASS_SMALL) : false;
 }
 
 __noinline int head_follows_large(struct large_head *head, __u32 captured)
 {
+	PLACED_HEAD(struct large_head, head);
+
 	return head ? head_follows(head->byte, captured, CLASS_LARGE) : false;
 }
 
 /* Where the last whole head in the bytes ends; 0: none does. */
 __noinline int head_border(struct large_head *head)
 {
+	PLACED_HEAD(struct large_head, head);
+
 	for (int i = CLASS_LARGE - 4; head && i >= 0; i--)
 		if (*(const __u32 *)(head->byte + i) == CRLF_CRLF)
 			return i + 4;
@@ -66,18 +72,31 @@ static __always_inline __u32 message_border(struct event_data *e, __u32 captured
 	asm volatile("" : "+r"(from));
 	if (captured < CLASS_LARGE || from > class - CLASS_LARGE)
 		return captured;
+	OLD_ONLY(place_head(e->bytes + from, CLASS_LARGE));
 	border = head_border((struct large_head *)(e->bytes + from));
 	return border ? from + border : captured;
 }
 
 static __always_inline int message_follows(struct event_data *e, __u32 captured, const __u32 class)
 {
+	OLD_ONLY(place_head(e->bytes, class < CLASS_LARGE ? CLASS_SMALL : CLASS_LARGE));
 	return class < CLASS_LARGE ? head_follows_small((struct small_head *)e->bytes, captured)
 				   : head_follows_large((struct large_head *)e->bytes, captured);
 }
 
+#ifdef OLD_VERIFIER
+int message_begin_words(__u32 kind, int row, int told, __u64 first, __u64 second)
+{
+	PLACED_CONN(hit, c);
+	const struct window w = {.word = {first, second}};
+
+	return hit && c ? message_number(hit, c, &here->begins, kind, &w, row, told) : 0;
+}
+#endif
+
 __noinline int message_end(struct hit *hit, struct conn *c, int over)
 {
+	PLACED_CONN(hit, c);
 	struct event_end *e;
 	struct half *h;
 
@@ -268,6 +287,7 @@ static __always_inline int message_emit(struct hit *hit, struct conn *c, struct 
  */
 int message_unread(struct hit *hit, struct conn *c)
 {
+	PLACED_CONN(hit, c);
 	struct part p = {};
 	struct window w = {};
 	struct event_data *e = NULL;
@@ -299,21 +319,29 @@ int message_unread(struct hit *hit, struct conn *c)
 
 int message_emit_128(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start)
 {
+	PLACED_MESSAGE(hit, c, p);
+
 	return hit && c && p ? message_emit(hit, c, p, kind, start, CLASS_SMALL) : PART_OTHER;
 }
 
 int message_emit_512(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start)
 {
+	PLACED_MESSAGE(hit, c, p);
+
 	return hit && c && p ? message_emit(hit, c, p, kind, start, CLASS_LARGE) : PART_OTHER;
 }
 
 int message_emit_1024(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start)
 {
+	PLACED_MESSAGE(hit, c, p);
+
 	return hit && c && p ? message_emit(hit, c, p, kind, start, 1024) : PART_OTHER;
 }
 
 int message_emit_4096(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start)
 {
+	PLACED_MESSAGE(hit, c, p);
+
 	/* kernels before 6.8 verify it even where it is never called */
 	if (capture_bytes <= 1024 || !hit || !c || !p)
 		return PART_OTHER;

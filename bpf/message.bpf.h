@@ -206,13 +206,34 @@ static __always_inline __u8 response_begin(struct hit *hit, struct conn *c, cons
 	return DATA_START | (owed ? 0 : DATA_UNPAIRED) | (hit->hole ? DATA_HOLE : 0);
 }
 
-/* A message begins; returns the flags of its record. */
-static __always_inline __u8 message_begin(struct hit *hit, struct conn *c, const struct part *p,
-					  __u32 kind, const struct window *w, int row, bool told)
+static __always_inline __u8 message_number(struct hit *hit, struct conn *c, const struct part *p,
+					   __u32 kind, const struct window *w, int row, bool told)
 {
 	return kind == MESSAGE_REQUEST ? request_begin(hit, c, p, row, told)
 				       : response_begin(hit, c, p, w, row, told);
 }
+
+/* A message begins; returns the flags of its record. */
+#ifdef OLD_VERIFIER
+int message_begin_words(__u32 kind, int row, int told, __u64 first, __u64 second);
+
+static __always_inline __u8 message_begin(struct hit *hit, struct conn *c, const struct part *p,
+					  __u32 kind, const struct window *w, int row, bool told)
+{
+	struct part *begins = &((struct place *)hit)->begins;
+
+	begins->time = p->time;
+	begins->seq = p->seq;
+	begins->moved = p->moved;
+	return message_begin_words(kind, row, told, w->word[0], w->word[1]);
+}
+#else
+static __always_inline __u8 message_begin(struct hit *hit, struct conn *c, const struct part *p,
+					  __u32 kind, const struct window *w, int row, bool told)
+{
+	return message_number(hit, c, p, kind, w, row, told);
+}
+#endif
 
 /*
  * answered: responses begun before the record's place in the ring was taken, so that a response

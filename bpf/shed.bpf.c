@@ -42,15 +42,11 @@ static __always_inline struct event_shed *shed_find(const struct event_shed_key 
 	return bpf_map_lookup_elem(&shed, &coarse);
 }
 
-int shed_add(struct event_shed_key *key, __u64 start, __u64 first, __u64 end, __u32 n)
+static __always_inline int shed_put(const struct event_shed_key *key, __u64 start, __u64 first,
+				    __u64 end, __u32 n)
 {
-	struct event_shed_key own; /* kernels before 6.2 take no other */
-	struct event_shed *s;
+	struct event_shed *s = shed_find(key);
 
-	if (!key)
-		return 0;
-	own = *key;
-	s = shed_find(&own);
 	if (!s)
 		return 0;
 	times_add(&s->duration, start, end, n);
@@ -59,8 +55,35 @@ int shed_add(struct event_shed_key *key, __u64 start, __u64 first, __u64 end, __
 	return 0;
 }
 
+#ifdef OLD_VERIFIER
+int shed_add_words(__u64 low, __u64 high, __u64 start, __u64 first, __u64 end)
+{
+	const __u64 word[2] = {low, high};
+	struct event_shed_key key;
+
+	__builtin_memcpy(&key, word, sizeof(key));
+	return shed_put(&key, start, first, end, high >> 32);
+}
+#else
+int shed_add(struct event_shed_key *key, __u64 start, __u64 first, __u64 end, __u32 n)
+{
+	struct event_shed_key own; /* kernels before 6.2 take no other */
+
+	if (!key)
+		return 0;
+	own = *key;
+	return shed_put(&own, start, first, end, n);
+}
+#endif
+
+#ifdef OLD_VERIFIER
+int response_skip_of(__u64 sk, int but)
+{
+	struct conn *c = bpf_map_lookup_elem(&hashed_conns, &sk);
+#else
 int response_skip(struct conn *c, int but)
 {
+#endif
 	__u32 answered, first;
 	__s32 skipped;
 

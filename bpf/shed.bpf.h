@@ -16,9 +16,23 @@ enum shed_state {
 };
 
 /* shed.bpf.c: counts n alike. Times in ns; first 0: its time is not wanted, or there was none. */
+#ifdef OLD_VERIFIER
+/* The key stands in two words, with n on top. */
+int shed_add_words(__u64 low, __u64 high, __u64 start, __u64 first, __u64 end);
+
+static __always_inline int shed_add(const struct event_shed_key *key, __u64 start, __u64 first,
+				    __u64 end, __u32 n)
+{
+	__u64 word[2] = {0, (__u64)n << 32};
+
+	__builtin_memcpy(word, key, sizeof(*key));
+	return shed_add_words(word[0], word[1], start, first, end);
+}
+#else
 int shed_add(struct event_shed_key *key, __u64 start, __u64 first, __u64 end, __u32 n);
+#endif
 /* shed.bpf.c: counts what had no response when the connection ended. */
-int shed_abort(struct conn *c, __u64 now);
+int shed_abort(struct conn *c, __u64 now) OLD_STATIC;
 
 static __always_inline __u32 held_bit(__u32 txn)
 {

@@ -46,8 +46,10 @@ struct conn *conn_hashed(__u64 sk, __u32 inode, int how)
 	if (!c && how) {
 		bpf_map_update_elem(&hashed_conns, &sk, (const void *)&conn_nothing, BPF_NOEXIST);
 		c = bpf_map_lookup_elem(&hashed_conns, &sk);
-		if (c)
+		if (c) {
+			OLD_ONLY(c->sk = sk);
 			c->is_unix = sock_family(state_cast(sk, struct sock)) == AF_UNIX;
+		}
 	}
 	if (c && !c->inode)
 		c->inode = inode;

@@ -19,6 +19,7 @@ static __always_inline long vector_read(void *to, __u32 n, const struct hit *hit
 
 int vector_part(struct hit *hit, struct part *p, __u32 i)
 {
+	PLACED_PART(hit, p);
 	struct user_iovec v = {};
 
 	if (!hit || !p || i >= hit->vectors)
@@ -34,6 +35,7 @@ int vector_part(struct hit *hit, struct part *p, __u32 i)
 
 int vector_frames(struct hit *hit, struct frame_half *h)
 {
+	PLACED_HALF(hit, h);
 	struct user_iovec v;
 
 	if (!hit || !h || h->buffer >= hit->vectors || vector_read(&v, 1, hit, h->buffer))
@@ -45,24 +47,25 @@ int vector_frames(struct hit *hit, struct frame_half *h)
 
 int window_gather(struct hit *hit, struct conn *c)
 {
-	struct part p = {};
+	PLACED_CONN(hit, c);
+	struct part own = {}, *p = place_part(&own);
 	struct early *early;
 	__u32 had;
 
-	if (!hit || !c)
+	if (!hit || !c || !p)
 		return 0;
 	early = &c->early[hit->dir & 1];
 	had = c->early_filled[hit->dir & 1];
 	for (__u32 i = 0; i < SIGNATURE_BYTES && had < SIGNATURE_BYTES; i++) {
 		__u32 n, at = had;
 
-		if (!vector_part(hit, &p, i))
+		if (!vector_part(hit, p, i))
 			break;
 		/* clang leaves the mask out otherwise, and the verifier of 6.1 loses the bound */
 		asm volatile("" : "+r"(at));
-		n = p.len < SIGNATURE_BYTES ? p.len : SIGNATURE_BYTES;
+		n = p->len < SIGNATURE_BYTES ? p->len : SIGNATURE_BYTES;
 		if (bpf_probe_read_user((__u8 *)early->word + (at & (SIGNATURE_BYTES - 1)), n,
-					(void *)p.addr))
+					(void *)p->addr))
 			return 0;
 		had += n;
 	}
@@ -71,6 +74,7 @@ int window_gather(struct hit *hit, struct conn *c)
 
 __u64 tail_far(struct hit *hit, __u64 left, __u64 most)
 {
+	PLACED_HIT(hit);
 	struct user_iovec chunk[CHUNK];
 
 	if (!hit)

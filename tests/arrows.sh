@@ -17,7 +17,7 @@ user/base/       ^(base/.*|<.*>)$
 user/proto/      ^((base|proto)/.*|<.*>)$
 user/flow/(request|websocket)\.h$ ^(base/.*|flow/request\.h|event\.h|<.*>)$
 user/flow/       ^((base|proto|flow)/.*|event\.h|<.*>)$
-user/kern/       ^((base|kern)/.*|proto/(protos?|rows)\.h|event\.h|sonde\.skel\.h|<.*>)$
+user/kern/       ^((base|kern)/.*|proto/(protos?|rows)\.h|event\.h|sonde(_old)?\.skel\.h|<.*>)$
 user/who/        ^((base|who)/.*|flow/request\.h|proto/proto\.h|<.*>)$
 user/out/        ^((base|out)/.*|flow/(request|websocket)\.h|proto/(proto|websocket)\.h|<.*>)$
 user/[a-z_]+\.[ch]$ .

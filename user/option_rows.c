@@ -56,7 +56,7 @@ const struct option_row option_rows[OPTION_COUNT] = {
 	 .fallback = "auto",
 	 .help = "How the kernel is hooked: auto takes the first way that works, sock "
 		 "(tracepoints, "
-		 "kernel 6.3), fexit (5.17, arm64 6.4) or syscall (6.1).",
+		 "kernel 6.3), fexit (5.17, arm64 6.4) or syscall (5.10).",
 	 .takes = "auto, sock, fexit or syscall",
 	 .set = set_backend},
 	{.name = "detail",

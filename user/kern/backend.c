@@ -13,13 +13,20 @@
 
 #include "kern/object.h"
 
+#define PROGRAMS_SYSCALL                                                  \
+	{                                                                 \
+		"call_ended", "sweep_hashed_conns", "sweep_hashed_frames" \
+	}
+
+static const struct backend syscall_old = {
+	.name = "syscall", .hashed = true, .programs = PROGRAMS_SYSCALL, .old = true};
+
 static const struct backend backends[] = {
-	{"sock", false, {"sock_sent", "sock_received", "sweep_conns", "sweep_frames"}},
-	{"fexit",
-	 false,
-	 {"tcp_sent", "tcp_received", "unix_sent", "unix_received", "tcp_sent_page",
-	  "unix_sent_page", "sweep_conns", "sweep_frames"}},
-	{"syscall", true, {"call_ended", "sweep_hashed_conns", "sweep_hashed_frames"}},
+	{.name = "sock", .programs = {"sock_sent", "sock_received", "sweep_conns", "sweep_frames"}},
+	{.name = "fexit",
+	 .programs = {"tcp_sent", "tcp_received", "unix_sent", "unix_received", "tcp_sent_page",
+		      "unix_sent_page", "sweep_conns", "sweep_frames"}},
+	{.name = "syscall", .hashed = true, .programs = PROGRAMS_SYSCALL, .older = &syscall_old},
 };
 
 #define BACKENDS (sizeof(backends) / sizeof(backends[0]))
@@ -123,7 +130,16 @@ static unsigned refused(const struct backend *b, const struct kern_options *o)
 	return without;
 }
 
-static int try_backend(struct kern *k, const struct backend *b, const struct kern_options *o)
+static void said(struct kern *k, const struct backend *b, int err)
+{
+	size_t n = strlen(k->refused);
+	char reason[128];
+
+	snprintf(k->refused + n, sizeof(k->refused) - n, "%s%s%s: %s", n ? "; " : "", b->name,
+		 b->old ? " for older kernels" : "", kern_refusal(err, reason, sizeof(reason)));
+}
+
+static int try_form(struct kern *k, const struct backend *b, const struct kern_options *o)
 {
 	int err = kern_try(k, b, o, 0);
 	unsigned without;
@@ -131,16 +147,18 @@ static int try_backend(struct kern *k, const struct backend *b, const struct ker
 	if (!err)
 		return 0;
 	without = refused(b, o);
-	return without ? kern_try(k, b, o, without) : err;
+	if (without)
+		err = kern_try(k, b, o, without);
+	if (err)
+		said(k, b, err);
+	return err;
 }
 
-static void said(struct kern *k, const struct backend *b, int err)
+static int try_backend(struct kern *k, const struct backend *b, const struct kern_options *o)
 {
-	size_t n = strlen(k->refused);
-	char reason[128];
+	int err = try_form(k, b, o);
 
-	snprintf(k->refused + n, sizeof(k->refused) - n, "%s%s: %s", n ? "; " : "", b->name,
-		 kern_refusal(err, reason, sizeof(reason)));
+	return err && b->older ? try_form(k, b->older, o) : err;
 }
 
 struct kern *kern_new(const struct kern_options *o, char *why, size_t why_size)
@@ -163,8 +181,6 @@ struct kern *kern_new(const struct kern_options *o, char *why, size_t why_size)
 			continue;
 		known = true;
 		err = try_backend(k, &backends[i], o);
-		if (err)
-			said(k, &backends[i], err);
 	}
 	if (!err) {
 		if (o->stats)

@@ -32,7 +32,7 @@ static const struct {
 	{"unix_received", "unix sockets in backend fexit"},
 	{"tcp_sent_page", "sendfile in backend fexit, before kernel 6.5"},
 	{"unix_sent_page", "the same to unix sockets, in backend fexit"},
-	{"call_ended", "what processes move, in backend syscall (kernel 6.1)"},
+	{"call_ended", "what processes move, in backend syscall (kernel 5.10)"},
 	{"sock_state", "opening of connections, and who closed them"},
 	{"sock_state_again", "the same, where the kernel skips the first"},
 	{"sock_destroyed", "ends of connections, aborted requests"},
@@ -61,8 +61,9 @@ struct check {
 	rlim_t memlock; /* before anybody raised it */
 	bool failed[TRIALS_MAX];
 	char why[TRIALS_MAX][sizeof(((struct kern_verdict *)0)->why)];
-	size_t chosen; /* a backend, or TRIALS_MAX */
-	bool no_types; /* a file with other ones was given */
+	size_t chosen;	      /* a backend, or TRIALS_MAX */
+	bool old[TRIALS_MAX]; /* it worked as it is for older kernels */
+	bool no_types;	      /* a file with other ones was given */
 };
 
 static bool works(const struct check *c)
@@ -88,6 +89,7 @@ static void try_backends(struct check *c)
 		o.backend = kern_backend_name(i);
 		k = kern_new(&o, c->why[i], sizeof(c->why[i]));
 		c->failed[i] = !k;
+		c->old[i] = k && k->backend->old;
 		kern_free(k);
 		if (k && !works(c) && (!strcmp(asked, "auto") || !strcmp(asked, o.backend)))
 			c->chosen = i;
@@ -183,6 +185,13 @@ static void check_memory(struct check *c)
 	report_add(c->report, &f);
 }
 
+static const char *works_how(const struct check *c, size_t i)
+{
+	if (i != c->chosen)
+		return "works too";
+	return c->old[i] ? "chosen, as it is for older kernels" : "chosen";
+}
+
 static void check_backends(const struct check *c)
 {
 	for (size_t i = 0; i < TRIALS_MAX && kern_backend_name(i); i++)
@@ -190,14 +199,20 @@ static void check_backends(const struct check *c)
 			   &(struct finding){.section = "backend",
 					     .name = kern_backend_name(i),
 					     .state = c->failed[i] ? missing(c) : FINDING_OK,
-					     .found = c->failed[i]     ? c->why[i]
-						      : i == c->chosen ? "chosen"
-								       : "works too"});
+					     .found = c->failed[i] ? c->why[i] : works_how(c, i)});
+}
+
+/* The one that works, or the best. */
+static const struct backend *chosen_backend(const struct check *c)
+{
+	const struct backend *b = kern_backend_at(works(c) ? c->chosen : 0);
+
+	return works(c) && c->old[c->chosen] ? b->older : b;
 }
 
 static void check_hook(const struct check *c, const char *program, const char *gives)
 {
-	const struct backend *chosen = kern_backend_at(works(c) ? c->chosen : 0);
+	const struct backend *chosen = chosen_backend(c);
 	const struct backend *b =
 		kern_wants(chosen, c->options, program, 0) ? chosen : kern_backend_of(program);
 	struct finding f = {.section = "hook", .name = program, .gives = gives};

@@ -30,12 +30,12 @@ static const struct feature {
 	 "the same from tracing programs: backend sock"},
 	{"task_storage", MAP, BPF_MAP_TYPE_TASK_STORAGE, "requests through io_uring"},
 	{"task_registers", TRACING_HELPER, BPF_FUNC_task_pt_regs,
-	 "arguments of system calls: where the bytes are"},
+	 "where the bytes are, in backends sock and fexit"},
 	{"read_user", RAW_HELPER, BPF_FUNC_probe_read_user,
 	 "bytes that processes send and receive (bpf_probe_read_user)"},
 	{"read_kernel", RAW_HELPER, BPF_FUNC_probe_read_kernel,
 	 "the kernel's own data: names of processes, sockets, buffers (bpf_probe_read_kernel)"},
-	{"loops", RAW_HELPER, BPF_FUNC_loop, "walks over WebSocket frames"},
+	{"loops", RAW_HELPER, BPF_FUNC_loop, "more than 2,048 WebSocket frames of one call"},
 	{"return_value", EXIT_HELPER, BPF_FUNC_get_func_ret, "backend fexit"},
 };
 

@@ -134,9 +134,12 @@ static void kern_close(struct kern *k)
 struct sonde *kern_open(const struct backend *b, const struct kern_options *o)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, open, .btf_custom_path = o->btf);
-	struct sonde *skel = sonde__open_opts(&open);
+	struct sonde *skel = b->old ? kern_open_old(&open) : sonde__open_opts(&open);
 	int err = skel ? knobs_set(skel, b, o) : 0;
 
+	/* only io_uring needs it; without it the hooks say what is missing (before 5.11) */
+	if (skel && libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL) != 1)
+		bpf_map__set_autocreate(skel->maps.uring_of_task, false);
 	if (!err)
 		return skel;
 	sonde__destroy(skel);

@@ -18,6 +18,8 @@ struct backend {
 	const char *name;
 	bool hashed;				/* its state is: bpf/state.bpf.h */
 	const char *programs[BACKEND_PROGRAMS]; /* of its own; those of no backend go with each */
+	const struct backend *older; /* the same for older verifiers; NULL: there is none */
+	bool old;		     /* this is that: see old.c */
 };
 
 struct kern_program {
@@ -62,6 +64,9 @@ bool kern_program_optional(const char *program); /* the main job does without */
 /* without: optional programs that are not to be loaded, by bit */
 bool kern_wants(const struct backend *b, const struct kern_options *o, const char *program,
 		unsigned without);
+
+/* old.c: NULL with errno */
+struct sonde *kern_open_old(const struct bpf_object_open_opts *options);
 
 /* load.c */
 struct sonde *kern_open(const struct backend *b, const struct kern_options *o);
