@@ -18,4 +18,5 @@ echo "GUEST end"
 for _ in $(seq 40000); do # until the emulator writes it down
 	true
 done
+echo "GUEST loop"
 loop 0 1 "$work" >$out/traced
