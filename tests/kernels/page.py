@@ -80,7 +80,8 @@ def text_of(row):
     for f in check["findings"]:
         word = words[f["state"]]
         yield f"{word:4}  {f['section']:8} {f['name']:22} {test_check.words_of(f)}".rstrip()
-    yield f"sonde works here, with backend {check['backend']}" if check["works"] else check["why"]
+    works = f"works here, with backend {check.get('backend')}"
+    yield f"sonde {works if check['works'] else 'would not work here: ' + check['why']}"
     yield "```"
     yield "</details>"
 
