@@ -257,7 +257,7 @@ static __always_inline int conn_moved(struct sock *sk, int moved, __u32 dir, int
 {
 	struct io_call of = {};
 
-	if (!conn_wanted(sk, dir, flags))
+	if (SYSCALL_ALONE || !conn_wanted(sk, dir, flags))
 		return 0;
 	of.task = task_current();
 	if (task_get(of.task, flags) & PF_KTHREAD || (__u32)task_get(of.task, tgid) == agent_tgid)

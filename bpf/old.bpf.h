@@ -49,6 +49,7 @@ int window_gather(void);
 	})
 #define task_regs(task)	    NULL
 #define URING_IS_READ	    false
+#define SYSCALL_ALONE	    true /* the hooks of the other backends are empty */
 #define OLD_ONLY(statement) statement
 
 #else
@@ -59,6 +60,7 @@ int window_gather(void);
 #define task_get(from, field) ((from)->field)
 #define task_regs(task)	      ((struct pt_regs *)bpf_task_pt_regs(task))
 #define URING_IS_READ	      true
+#define SYSCALL_ALONE	      false
 #define OLD_ONLY(statement)
 
 #endif
