@@ -210,7 +210,8 @@ static __always_inline int conn_talks(struct sock *sk, struct conn *c, const str
 	readable = !conn_discards(sk, dir, flags) && io_find(hit, of, sk);
 	if (c->framing == CONN_FRAMES && frames_hit(hit, c, sk, readable))
 		return 0;
-	hit->waiting = conn_waits(of, sk, dir, flags);
+	if (detail != DETAIL_METRICS)
+		hit->waiting = conn_waits(of, sk, dir, flags);
 	hit->now = bpf_ktime_get_ns();
 	if (hit->unseen) {
 		if (c->role)

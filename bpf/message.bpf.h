@@ -95,7 +95,7 @@ static __always_inline void response_over(struct hit *hit, struct conn *c, bool 
 {
 	if (c->shed)
 		shed_settle(c, false);
-	else
+	else if (c->half[MESSAGE_RESPONSE].hits > 1)
 		message_end(hit, c, request_follows);
 }
 
