@@ -234,6 +234,7 @@ struct event_times {
 struct event_shed {
 	struct event_times duration;
 	struct event_times first_byte; /* of servers' responses */
+	struct event_times at_once;    /* both, of those that came in one hit */
 };
 
 /*

@@ -49,6 +49,10 @@ static __always_inline int shed_put(const struct event_shed_key *key, __u64 star
 
 	if (!s)
 		return 0;
+	if (first == end) {
+		times_add(&s->at_once, start, end, n);
+		return 0;
+	}
 	times_add(&s->duration, start, end, n);
 	if (first)
 		times_add(&s->first_byte, start, first, n);

@@ -93,11 +93,21 @@ struct shed_call {
 	void *ctx;
 };
 
+static void times_join(struct event_times *to, const struct event_times *from)
+{
+	to->sum += from->sum;
+	for (size_t i = 0; i <= SHED_BOUNDS; i++)
+		to->buckets[i] += from->buckets[i];
+}
+
 static bool give_shed(void *ctx, const void *key, const uint64_t *added)
 {
 	const struct shed_call *call = ctx;
+	struct event_shed all = *(const struct event_shed *)added;
 
-	return call->fn(call->ctx, key, (const struct event_shed *)added);
+	times_join(&all.duration, &all.at_once);
+	times_join(&all.first_byte, &all.at_once);
+	return call->fn(call->ctx, key, &all);
 }
 
 void kern_shed(struct kern *k,
