@@ -41,33 +41,32 @@ static __always_inline int call_flags(const struct pt_regs *regs, __u8 way)
 	return way & IO_FLAGS_FOURTH ? arch_arg4(regs) : 0;
 }
 
-static __always_inline int call_moved(struct io_call *of, __u32 call, __u8 way, __u32 result)
+static __always_inline int call_moved(struct io_call *of, __u32 call, __u8 way)
 {
-	__u32 dir = way & IO_IN ? DIR_IN : DIR_OUT;
-	int flags = call_flags(of->regs, way);
-	struct sock *sk;
-	__u64 address;
+	__u64 address =
+		io_sk_of(of->task, way & IO_TO_THIRD ? arch_arg3(of->regs) : arch_arg1(of->regs));
 
-	address = io_sk_of(of->task, way & IO_TO_THIRD ? arch_arg3(of->regs) : arch_arg1(of->regs));
 	if (!address)
 		return 0;
-	sk = state_cast(address, struct sock);
-	if (!conn_wanted(sk, dir, flags))
+	of->sk = state_cast(address, struct sock);
+	of->dir = way & IO_IN ? DIR_IN : DIR_OUT;
+	of->flags = call_flags(of->regs, way);
+	if (!conn_wanted(of))
 		return 0;
-	if (result && io_forms[call] == IO_MESSAGES)
-		result = call_messages(arch_arg2(of->regs), result);
-	if (result)
-		return conn_hit(sk, of, result, dir, flags);
+	if (of->moved && io_forms[call] == IO_MESSAGES)
+		of->moved = call_messages(arch_arg2(of->regs), of->moved);
+	if (of->moved)
+		return conn_hit(of);
 	/* the end of the stream, unless argument 3 says that nothing was asked for */
-	if (dir == DIR_IN && (way & IO_FLAGS_THIRD || arch_arg3(of->regs)))
-		return conn_end_read(sk, flags);
+	if (of->dir == DIR_IN && (way & IO_FLAGS_THIRD || arch_arg3(of->regs)))
+		return conn_end_read(of->sk, of->flags);
 	return 0;
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(call_ended, struct pt_regs *regs, long result)
 {
-	struct io_call of = {.regs = regs};
+	struct io_call of = {.regs = regs, .moved = result, .hashed = true};
 	__u64 call = arch_call(regs);
 	__u8 way;
 
@@ -77,10 +76,9 @@ int BPF_PROG(call_ended, struct pt_regs *regs, long result)
 	if (!way)
 		return 0;
 	of.task = task_current();
-	if ((__u32)task_get(of.task, tgid) == agent_tgid ||
-	    task_get(of.task, arch_flags) & ARCH_FOREIGN)
+	if (task_get(of.task, arch_flags) & ARCH_FOREIGN)
 		return 0;
-	return call_moved(&of, call, way, result);
+	return call_moved(&of, call, way);
 }
 
 #endif

@@ -75,11 +75,8 @@ static __always_inline void conn_missed(struct hit *hit, struct conn *c)
 		conn_mute(c, COUNT_UNKNOWN);
 }
 
-/*
- * A socket that nothing is known of: its role comes from what it begins with. Not inlined, so that
- * its window is not on the stack below line_moved().
- */
-int conn_first(struct hit *hit, struct conn *c, __u16 port)
+/* A socket that nothing is known of: its role comes from what it begins with. */
+static __noinline bool conn_first(struct hit *hit, struct conn *c, __u16 port)
 {
 	const volatile struct event_signature *s;
 	struct part p = {
@@ -132,7 +129,7 @@ int conn_first(struct hit *hit, struct conn *c, __u16 port)
  * What these bytes were is not known, so nothing is known of what comes next: as if the connection
  * had been open before the agent began, which a new id makes it.
  */
-void conn_unseen(struct conn *c)
+static __always_inline void conn_unseen(struct conn *c)
 {
 	c->closer = CLOSER_UNSEEN;
 	conn_close(c);
@@ -144,6 +141,20 @@ void conn_unseen(struct conn *c)
 	c->unpaired_ack = c->dropped = c->unknown = c->begun = c->counted = 0;
 	__builtin_memset(c->half, 0, sizeof(c->half));
 	c->born = 0;
+}
+
+bool conn_unclear(struct hit *hit, struct conn *c, struct sock *sk, bool readable)
+{
+	if (hit->unseen) {
+		if (c->role)
+			conn_unseen(c);
+		return false;
+	}
+	if (c->role)
+		return true;
+	if (!readable)
+		return io_unseen(hit, COUNT_UNREADABLE);
+	return conn_first(hit, c, sock_get(sk, __sk_common.skc_num));
 }
 
 int conn_end_read(struct sock *sk, int flags)

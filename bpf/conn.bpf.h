@@ -17,23 +17,16 @@ static __always_inline __u16 sock_family(const struct sock *sk)
 	return sock_get(sk, __sk_common.skc_family);
 }
 
-static __always_inline bool sock_has_tcp(const struct sock *sk, __u16 family)
+/* TCP or unix. */
+static __always_inline bool sock_is_stream(const struct sock *sk, bool hashed)
 {
-	return sock_get(sk, sk_protocol) == IPPROTO_TCP &&
-	       (family == AF_INET || family == AF_INET6);
-}
+	__u16 family = sock_load(hashed, sk, __sk_common.skc_family);
 
-static __always_inline bool sock_is_tcp(const struct sock *sk)
-{
-	return sock_has_tcp(sk, sock_family(sk));
-}
-
-static __always_inline bool sock_is_stream(const struct sock *sk)
-{
-	__u16 family = sock_family(sk);
-
-	return sock_get(sk, sk_type) == SOCK_STREAM &&
-	       (family == AF_UNIX || sock_has_tcp(sk, family));
+	if (sock_load(hashed, sk, sk_type) != SOCK_STREAM)
+		return false;
+	if (likely(sock_load(hashed, sk, sk_protocol) == IPPROTO_TCP))
+		return family == AF_INET || family == AF_INET6;
+	return family == AF_UNIX;
 }
 
 /* No two hits on one processor share a nanosecond. */
@@ -45,24 +38,31 @@ static __always_inline __u64 conn_id(void)
 /* State of a socket, made if absent (then the id is minted); NULL when it cannot be. */
 static __always_inline struct conn *conn_get(struct sock *sk, enum state_how how)
 {
-	struct conn *c = conn_state(sk, how);
+	struct conn *c = conn_state(sk, how, state_hashed);
 
-	if (!c)
+	if (unlikely(!c))
 		count(COUNT_NO_STATE);
-	else if (!c->id)
+	else if (unlikely(!c->id))
 		c->id = conn_id();
 	return c;
+}
+
+/* Whose it is. The agent's own are muted. */
+static __always_inline void conn_own(struct conn *c, __u32 tgid)
+{
+	c->tgid = tgid;
+	if (tgid == agent_tgid)
+		c->framing = CONN_MUTED;
 }
 
 /* Says what the connection is; once, and again every half hour. */
 void conn_open(struct hit *hit, struct conn *c, struct sock *sk)
 	__attribute__((visibility("hidden")));
 
-/* A socket that nothing is known of: is it ours, by what it begins with? */
-int conn_first(struct hit *hit, struct conn *c, __u16 port) __attribute__((visibility("hidden")));
-
-/* What moved is not known, and nobody will say. */
-void conn_unseen(struct conn *c) __attribute__((visibility("hidden")));
+/* Bytes of a connection that nothing is known of, or that nobody can read: are they looked at all
+ * the same? */
+bool conn_unclear(struct hit *hit, struct conn *c, struct sock *sk, bool readable)
+	__attribute__((visibility("hidden")));
 
 /* Before its end: bytes that were read by splice since the last hit. TCP only. */
 void conn_settle(struct conn *c, struct sock *sk) __attribute__((visibility("hidden")));

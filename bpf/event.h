@@ -293,7 +293,7 @@ struct event_websocket {
 };
 
 enum event_counter {
-	COUNT_REQUESTS = 0,   /* requests that began */
+	COUNT_REQUESTS = 0,   /* requests that began, but for COUNT_HELD */
 	COUNT_RING_FULL = 1,  /* records that found no room */
 	COUNT_NO_STATE = 2,   /* sockets for which no state could be made */
 	COUNT_UNREADABLE = 3, /* hits on unclassified or traced sockets without readable bytes */

@@ -5,78 +5,82 @@
 
 #include "line.bpf.h"
 
-static __always_inline int line_send(struct hit *hit, struct conn *c, struct part *p, __u32 kind,
-				     bool start)
+static __always_inline int line_start(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
 {
 	__u32 n = p->len < capture_bytes ? p->len : capture_bytes;
 
 	if (n <= 128)
-		return message_emit_128(hit, c, p, kind, start);
+		return message_start_128(hit, c, p, kind);
 	if (n <= 512)
-		return message_emit_512(hit, c, p, kind, start);
+		return message_start_512(hit, c, p, kind);
 	if (n <= 1024)
-		return message_emit_1024(hit, c, p, kind, start);
-	return message_emit_4096(hit, c, p, kind, start);
+		return message_start_1024(hit, c, p, kind);
+	return message_start_4096(hit, c, p, kind);
 }
 
-/* Does this hit begin a message where none is due? Then it is worth a second read. */
-static __always_inline bool line_begins(const struct part *p, struct conn *c, __u32 dir, __u32 kind)
+static __always_inline int line_more(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
 {
-	struct window w;
-	int row;
-
-	if (!window_read(&w, p, c, dir))
-		return false;
-	row = window_match(w.word[0], w.word[1]);
-	return row != ROW_NONE && signature(row)->message == kind;
+	if (p->len <= 128)
+		return message_more_128(hit, c, p, kind);
+	if (capture_bytes <= 1024 || p->len <= 1024)
+		return message_more_1024(hit, c, p, kind);
+	return message_more_4096(hit, c, p, kind);
 }
+
+/* line.bpf.c: does this part begin a message where none is due? Worth a second read. */
+int line_begins(struct hit *hit, struct conn *c, const struct part *p, __u32 kind);
 
 static __always_inline int line_first_part(struct hit *hit, struct conn *c, struct part *p,
-					   __u32 kind)
+					   __u32 dir, __u32 kind)
 {
 	struct half *h = &c->half[kind & 1];
 	bool due = (kind == MESSAGE_RESPONSE) == line_owed(c);
+	int early;
+
 	/* a request's head may hold anything at its border, a response's may be followed by another
 	 */
-	bool looked_at = kind == MESSAGE_RESPONSE || !h->capturing;
-	bool begins = due || (looked_at && line_begins(p, c, hit->dir, kind));
-	int early = EARLY_NONE;
-
-	if (!begins && h->capturing) {
+	if (unlikely(!due) &&
+	    !((kind == MESSAGE_RESPONSE || !h->capturing) && line_begins(hit, c, p, kind))) {
+		if (!h->capturing)
+			return PART_OTHER;
 		h->bytes += p->moved;
 		h->last = hit->now;
 		h->hits++;
-		return line_send(hit, c, p, kind, false);
+		return line_more(hit, c, p, kind);
 	}
-	if (!begins)
-		return PART_OTHER;
 	if (queue_time && kind == MESSAGE_REQUEST)
 		queue_read(c, p);
-	if (c->early_filled[hit->dir & 1] || p->len < SIGNATURE_BYTES)
-		early = early_look(hit, c, p, kind);
-	if (early == EARLY_KEPT)
-		return PART_KEPT;
-	if (early == EARLY_INTERIM)
-		return PART_TAKEN;
-	if (early != EARLY_NONE)
-		early_begin(hit, c, p, kind, early);
-	return line_send(hit, c, p, kind, early == EARLY_NONE);
+	if (likely(!c->early_filled[dir & 1] && p->len >= SIGNATURE_BYTES))
+		return line_start(hit, c, p, kind);
+	early = early_look(hit, c, p, kind);
+	if (early == EARLY_NONE)
+		return line_start(hit, c, p, kind);
+	if (early < 0)
+		return early == EARLY_KEPT ? PART_KEPT : PART_TAKEN;
+	early_begin(hit, c, p, kind, early);
+	return line_more(hit, c, p, kind);
 }
 
-/* One buffer of a hit; returns whether the next one may be part of the same head. */
-static __always_inline bool line_buffer(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
+/* line.bpf.c: the other buffers, and what few hits need. */
+int line_rest(struct hit *hit, struct conn *c, struct part *p, __u32 kind);
+/* line.bpf.c: line_first(), after the connection was told of. */
+int line_again(struct hit *hit, struct conn *c, struct part *p, __u32 kind);
+/* line.bpf.c: a hit without readable bytes. */
+int line_unreadable(struct hit *hit, struct conn *c);
+
+/* The first buffer of a hit. */
+static __always_inline void line_first(struct hit *hit, struct conn *c, struct part *p, __u32 dir,
+				       __u32 kind)
 {
-	if (p->len > hit->moved - p->done)
-		p->len = hit->moved - p->done;
-	p->seq = hit->seq + p->done;
-	p->moved = p->fate == PART_TAKEN ? 0 : hit->moved - p->done;
-	p->done += p->len;
-	if (p->len)
-		p->fate = p->fate == PART_TAKEN ? message_emit_1024(hit, c, p, kind, false)
-						: line_first_part(hit, c, p, kind);
-	if (p->fate == PART_OTHER || (p->fate == PART_TAKEN && !c->half[kind & 1].capturing))
-		return false;
-	return p->done < hit->moved && !hit->again;
+	p->addr = hit->near[0].base;
+	p->len = hit->near[0].len < hit->moved ? hit->near[0].len : hit->moved;
+	p->time = hit->now;
+	p->seq = hit->seq;
+	p->moved = hit->moved;
+	p->done = p->len;
+	p->fate = PART_KEPT;
+	if (likely(p->len))
+		p->fate = line_first_part(hit, c, p, dir, kind);
 }
 
 #endif

@@ -265,30 +265,32 @@ static __always_inline bool frames_hold(struct frames *w)
 	return true;
 }
 
-bool frames_first(struct hit *hit, struct conn *c, struct sock *sk)
+struct frames *frames_first(struct hit *hit, struct conn *c, struct sock *sk)
 {
 	struct frames *w;
 	__u8 head[2], role;
 
 	if (hit->near[0].len < sizeof(head) || hit->moved < sizeof(head) ||
 	    bpf_probe_read_user(head, sizeof(head), (void *)hit->near[0].base))
-		return false;
+		return NULL;
 	role = frames_role(head, hit->moved, hit->dir);
 	w = role ? frames_new(c, sk, role) : NULL;
 	if (!w)
-		return false;
+		return NULL;
 	w->opened = hit->now;
 	w->flags = WEBSOCKET_RESUMED;
 	w->half[DIR_IN].message = w->half[DIR_OUT].message = MESSAGE_UNKNOWN;
 	/* nothing is told of it unless it is proved, so what is counted needs no shadow */
 	w->half[DIR_IN].trust = w->half[DIR_OUT].trust = FRAME_TRUSTED;
 	c->framing = CONN_FRAMES;
-	return true;
+	return w;
 }
 
-bool frames_stay(struct frames *w, struct conn *c, struct sock *sk)
+bool frames_follow(struct hit *hit, struct frames *w, struct conn *c, struct sock *sk,
+		   bool readable)
 {
-	if (frames_hold(w))
+	frames_walk(hit, w, readable);
+	if (!w->tentative || frames_hold(w))
 		return true;
 	frames_leave(c, sk, CONN_LINE);
 	return false;

@@ -9,14 +9,18 @@
 /* Walks the bytes of a hit. */
 int frames_walk(struct hit *hit, struct frames *w, int readable);
 
-/* A tentative one is still taken for frames; if not, nothing is known of the connection. */
-bool frames_stay(struct frames *w, struct conn *c, struct sock *sk)
-	__attribute__((visibility("hidden")));
+/*
+ * The same, and it is looked at what that makes of a tentative one; false if it turns out that
+ * these are no frames: then nothing is known of the connection.
+ */
+bool frames_follow(struct hit *hit, struct frames *w, struct conn *c, struct sock *sk,
+		   bool readable) __attribute__((visibility("hidden")));
 
 /* The hit is one message in one frame: what most are. */
-static __always_inline bool frames_whole(const struct hit *hit, struct frames *w)
+static __always_inline bool frames_whole(const struct hit *hit, struct frames *w,
+					 const struct io_call *of)
 {
-	struct frame_half *h = &w->half[hit->dir & 1];
+	struct frame_half *h = &w->half[of->dir];
 	__u64 n = hit->near[0].len;
 	__u8 head[FRAME_BRIEF] = {};
 
@@ -26,36 +30,32 @@ static __always_inline bool frames_whole(const struct hit *hit, struct frames *w
 	/* clang 14 loses the bound otherwise */
 	asm volatile("" : "+r"(n));
 	if (n > FRAME_BRIEF || bpf_probe_read_user(head, n, (void *)hit->near[0].base) ||
-	    !frame_whole(h, head, n, hit->seq, hit->moved))
+	    !frame_whole(h, head, n, hit->seq, of->moved))
 		return false;
-	w->progress[hit->dir & 1] = frame_progress(h);
+	w->progress[of->dir] = frame_progress(h);
 	return true;
 }
 
-/*
- * The hit of a connection of frames; false if it turns out to be none: then it is to be looked at
- * as if nothing were known of the connection.
- */
-static __always_inline bool frames_hit(struct hit *hit, struct conn *c, struct sock *sk,
+/* The hit of a connection of frames; false as of frames_follow(). */
+static __always_inline bool frames_hit(struct hit *hit, struct conn *c, const struct io_call *of,
 				       bool readable)
 {
-	struct frames *w = frames_of(sk);
+	struct frames *w = frames_state(of->sk, of->hashed);
 
-	if (!w) {
+	if (unlikely(!w)) {
 		c->framing = CONN_MUTED;
 		return true;
 	}
-	if (readable && !w->tentative && frames_whole(hit, w))
+	if (likely(readable && !w->tentative && frames_whole(hit, w, of)))
 		return true;
-	frames_walk(hit, w, readable);
-	return !w->tentative || frames_stay(w, c, sk);
+	return frames_follow(hit, w, c, of->sk, readable);
 }
 
 /*
  * May this hit, of a connection older than the agent, begin with a frame? Then the connection is
- * one of frames from here on, tentatively.
+ * one of frames from here on, tentatively. Else NULL.
  */
-bool frames_first(struct hit *hit, struct conn *c, struct sock *sk)
+struct frames *frames_first(struct hit *hit, struct conn *c, struct sock *sk)
 	__attribute__((visibility("hidden")));
 
 /* A 101 begins with this hit, or goes on: what is to be walked, or NULL. */

@@ -71,11 +71,16 @@ struct hit {
 
 extern const volatile __u8 io_forms[IO_CALLS];
 
-/* Whose bytes they are. */
+/* A call that moved bytes of a socket. Never in memory: hooks pass it on in registers, or know it
+ * when they are compiled. */
 struct io_call {
+	struct sock *sk;
 	struct task_struct *task;   /* the current one */
-	const struct pt_regs *regs; /* of its system call that has just ended and moved them; NULL:
-				       maybe the running one has */
+	const struct pt_regs *regs; /* hashed: of its system call that has just ended */
+	__u32 moved;
+	__u32 dir;
+	int flags;   /* MSG_* */
+	bool hashed; /* where the socket's state is, see state.bpf.h */
 };
 
 /* Counts the hit as unseen, once. Always false. */
@@ -143,49 +148,59 @@ static __always_inline __u64 io_sk_of(const struct task_struct *task, __u32 fd)
  * it, a call is what moves these bytes only if it is still running and is about this socket. (A
  * tracer's stop at the begin of a call runs task work, too.)
  */
-static __always_inline __u8 io_form(const struct io_call *of, const struct pt_regs *regs,
-				    const struct sock *sk)
+static __always_inline __u8 io_form(const struct io_call *of, const struct pt_regs *regs)
 {
 	const struct task_struct *task = of->task;
 	__u64 call = arch_call(regs);
 	__u8 form = call < IO_CALLS ? io_forms[call] : IO_NONE;
+	const void *uring = NULL;
 
-	if (of->regs)
+	if (of->hashed)
 		return form;
-	if (task_get(task, flags) & PF_IO_WORKER)
+	if (unlikely(task_get(task, flags) & PF_IO_WORKER))
 		return IO_URING;
-	if (!bpf_core_field_exists(task->io_uring) || !task_get(task, io_uring))
+	if (bpf_core_field_exists(task->io_uring))
+		uring = task_get(task, io_uring);
+	if (likely(!uring))
 		return form;
 	if (task_get(task, ptrace) || !arch_is_running(regs))
 		return IO_URING;
-	return form == IO_NO_BYTES || io_sk_of(task, arch_arg1(regs)) == (__u64)sk ? form
-										   : IO_URING;
+	if (form == IO_NO_BYTES || io_sk_of(task, arch_arg1(regs)) == (__u64)of->sk)
+		return form;
+	return IO_URING;
+}
+
+/* Not the address of a socket, which may not be stored, but the same as a number. */
+static __always_inline __u64 io_number(const struct sock *sk)
+{
+	return (__u64)BPF_CORE_READ(sk, sk_socket, sk);
 }
 
 /*
  * Finds the bytes of the hit; false if there are none, and counted if they cannot be read.
  */
-static __always_inline bool io_find(struct hit *hit, const struct io_call *of,
-				    const struct sock *sk)
+static __always_inline bool io_find(struct hit *hit, const struct io_call *of)
 {
-	const struct pt_regs *regs = of->regs ?: task_regs(of->task);
+	const struct pt_regs *regs = of->hashed ? of->regs : task_regs(of->task);
+	__u8 form = io_form(of, regs);
 
-	switch (io_form(of, regs, sk)) {
-	case IO_BUFFER:
+	if (likely(form == IO_BUFFER)) {
 		hit->near[0].base = arch_arg2(regs);
-		hit->near[0].len = hit->moved;
+		hit->near[0].len = of->moved;
 		hit->vectors = 1;
 		return true;
-	case IO_VECTOR:
+	}
+	if (likely(form == IO_VECTOR))
 		return io_vector(hit, arch_arg2(regs), arch_arg3(regs));
+	switch (form) {
+	case IO_MESSAGES:
+		if ((of->hashed ? arch_result(regs) : arch_arg3(regs)) != 1)
+			return io_unseen(hit, COUNT_UNREADABLE);
+		/* fall through */
 	case IO_MESSAGE:
 		return io_message(hit, arch_arg2(regs));
-	case IO_MESSAGES:
-		if ((of->regs ? arch_result(regs) : arch_arg3(regs)) == 1)
-			return io_message(hit, arch_arg2(regs));
-		return io_unseen(hit, COUNT_UNREADABLE);
 	case IO_URING:
-		if (URING_IS_READ && uring_find(hit, (__u64)BPF_CORE_READ(sk, sk_socket, sk)))
+		if (URING_IS_READ && uring_find(hit, io_number(of->sk)))
 			return true;
 		life_add(task_get(of->task, tgid), LIFE_URING_UNREAD);
 		hit->unseen = 1;

@@ -33,7 +33,7 @@ static __always_inline void life_connecting(struct sock *sk)
 
 	if (!c || !life_is_new(c, TCP_SYN_SENT))
 		return;
-	c->tgid = bpf_get_current_pid_tgid() >> 32;
+	conn_own(c, bpf_get_current_pid_tgid() >> 32);
 	c->born = bpf_ktime_get_ns();
 }
 

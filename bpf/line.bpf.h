@@ -131,12 +131,17 @@ enum part_fate {
 	PART_KEPT = 2,	/* too short to tell: kept with the socket */
 };
 
-/* message.bpf.c: a message's start, or more of its head, into a record; an enum part_fate. */
-int message_emit_128(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
-int message_emit_512(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
-int message_emit_1024(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
+/* message.bpf.c: a message's start into a record of so many bytes; an enum part_fate. */
+int message_start_128(struct hit *hit, struct conn *c, struct part *p, __u32 kind);
+int message_start_512(struct hit *hit, struct conn *c, struct part *p, __u32 kind);
+int message_start_1024(struct hit *hit, struct conn *c, struct part *p, __u32 kind);
+int message_start_4096(struct hit *hit, struct conn *c, struct part *p, __u32 kind);
 int message_unread(struct hit *hit, struct conn *c); /* a response without readable bytes; 1 */
-int message_emit_4096(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start);
+
+/* The same with more of its head. */
+int message_more_128(struct hit *hit, struct conn *c, struct part *p, __u32 kind);
+int message_more_1024(struct hit *hit, struct conn *c, struct part *p, __u32 kind);
+int message_more_4096(struct hit *hit, struct conn *c, struct part *p, __u32 kind);
 
 /*
  * early.bpf.c: where hits are shorter than a signature. A row (0 and up): with those kept before,

@@ -13,6 +13,10 @@
 #include "event.h"
 #include "old.bpf.h"
 
+/* What most hits do stands together in the instruction cache, what few do stands behind it. */
+#define likely(condition)   __builtin_expect(!!(condition), 1)
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+
 /* clang and verifiers before 5.11 lose the bound of a number of 32 bits otherwise */
 static __always_inline long frame_read(void *to, __u32 n, __u64 addr)
 {

@@ -138,17 +138,20 @@ static __always_inline __u64 word_at(const void *at)
 static __always_inline void message_finish(struct event_data *e, struct half *h, struct hit *hit,
 					   const struct part *p, __u32 captured, __u32 class)
 {
-	__u64 edge = 0;
+	__u64 edge = 0, tail;
 
 	e->captured = captured;
 	h->captured += captured;
-	if (captured >= TAIL_BYTES)
+	if (likely(captured >= TAIL_BYTES)) {
 		edge = word_at(e->bytes + ((captured - TAIL_BYTES) & (class - 1)));
-	else if (captured) /* zeros stand behind them */
-		edge = *(__u64 *)e->bytes << (8 * (TAIL_BYTES - captured) & 63);
-	if (captured == hit->moved)
-		edge = tail_join(h->tail, edge, captured);
-	e->tail = h->tail = captured == hit->moved ? edge : message_tail(hit, p, captured);
+	} else {
+		if (captured) /* zeros stand behind them */
+			edge = *(__u64 *)e->bytes << (8 * (TAIL_BYTES - captured) & 63);
+		if (captured == hit->moved)
+			edge = tail_join(h->tail, edge, captured);
+	}
+	tail = likely(captured == hit->moved) ? edge : message_tail(hit, p, captured);
+	e->tail = h->tail = tail;
 	if (h->captured >= capture_bytes || edge >> 32 == CRLF_CRLF)
 		h->capturing = 0;
 }
@@ -162,7 +165,7 @@ static __always_inline __u32 message_capture(struct event_data *e, const struct 
 		n = class;
 	/* clang 14 loses the bound when it spills; the verifier has to see it here */
 	asm volatile("" : "+r"(n));
-	if (n <= class && !bpf_probe_read_user(e->bytes, n, (void *)p->addr))
+	if (likely(n <= class && !bpf_probe_read_user(e->bytes, n, (void *)p->addr)))
 		return n;
 	count(COUNT_UNREADABLE);
 	return 0;
@@ -174,19 +177,15 @@ static __always_inline bool response_is_bad(struct hit *hit, struct conn *c, con
 {
 	__u64 start = line_owed(c) ? request_start(c) : 0;
 
-	if (start && hit->now - start >= slow_ns)
+	if (unlikely(start && hit->now - start >= slow_ns))
 		return true;
-	return w->byte[9] == '1' || (w->byte[9] >= '5' && w->byte[9] <= '9');
+	return unlikely(w->byte[9] == '1' || (w->byte[9] >= '5' && w->byte[9] <= '9'));
 }
 
-/* Is there to be a record of this part? With less than full detail w holds a message's start. */
+/* Is there to be a record of it, with less than full detail? */
 static __always_inline bool message_is_wanted(struct hit *hit, struct conn *c, __u32 kind,
-					      bool start, const struct window *w)
+					      const struct window *w)
 {
-	if (!start)
-		return c->half[kind & 1].capturing;
-	if (hit->detail == DETAIL_FULL)
-		return true;
 	return kind == MESSAGE_REQUEST ? hit->detail == DETAIL_ERRORS : response_is_bad(hit, c, w);
 }
 
@@ -200,85 +199,105 @@ static __always_inline bool message_must_wait(struct hit *hit, const struct conn
 	return true;
 }
 
-/* A message's start, or more of its head, into a record that there is. */
-static __always_inline int message_told(struct event_data *e, struct hit *hit, struct conn *c,
-					struct part *p, __u32 kind, bool start, __u32 answered,
-					const __u32 class)
+/* A message's bytes are in its record: the rest of it, and out. */
+static __always_inline int message_send(struct event_data *e, struct hit *hit, struct conn *c,
+					const struct part *p, __u32 kind, __u8 flags,
+					__u32 answered, __u32 captured, const __u32 class)
 {
-	struct half *h = &c->half[kind & 1];
-	__u32 room = start ? capture_bytes : capture_bytes - h->captured;
-	__u32 n = message_capture(e, p, p->len < room ? p->len : room, class);
-	__u8 flags = 0;
-
-	if (start) {
-		struct window w = *(struct window *)e->bytes;
-		int row = message_match(&w, h, kind);
-
-		if (row == ROW_NONE || (kind == MESSAGE_RESPONSE && message_is_interim(&w) &&
-					!message_follows(e, n, class))) {
-			bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
-			return row != ROW_NONE ? PART_TAKEN : PART_OTHER;
-		}
-		if (kind == MESSAGE_REQUEST && n < p->len && n >= capture_bytes) {
-			n = message_border(e, n, class);
-			p->next = n;
-		}
-		flags = message_begin(hit, c, p, kind, &w, row, true);
-		message_tunnel(c, &w, kind);
-	}
 	c->told = 1;
 	message_fill(e, hit, c, p, kind, flags, answered);
-	message_finish(e, h, hit, p, n, class);
+	message_finish(e, &c->half[kind & 1], hit, p, captured, class);
 	emit_submit(e, hit->now, hit->ring_used);
 	return PART_TAKEN;
 }
 
-/* The same without one: the state moves all the same. w: its first bytes, if it is a start. */
-static __always_inline int message_silent(struct hit *hit, struct conn *c, struct part *p,
-					  __u32 kind, bool start, const struct window *w,
-					  bool wanted)
+/* A message's start into a record that there is. */
+static __always_inline int message_told(struct event_data *e, struct hit *hit, struct conn *c,
+					struct part *p, __u32 kind, __u32 answered,
+					const __u32 class)
 {
 	struct half *h = &c->half[kind & 1];
+	__u32 n = message_capture(e, p, p->len < capture_bytes ? p->len : capture_bytes, class);
+	struct window w = *(struct window *)e->bytes;
+	int row = message_match(&w, h, kind);
+	__u8 flags;
 
-	if (start) {
-		int row = message_match(w, h, kind);
-
-		if (row == ROW_NONE)
-			return PART_OTHER;
-		if (kind == MESSAGE_RESPONSE && message_is_interim(w))
-			return PART_TAKEN;
-		message_begin(hit, c, p, kind, w, row, false);
-		message_tunnel(c, w, kind);
+	if (unlikely(row == ROW_NONE || (kind == MESSAGE_RESPONSE && message_is_interim(&w) &&
+					 !message_follows(e, n, class)))) {
+		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+		return row != ROW_NONE ? PART_TAKEN : PART_OTHER;
 	}
+	if (kind == MESSAGE_REQUEST && unlikely(n < p->len && n >= capture_bytes)) {
+		n = message_border(e, n, class);
+		p->next = n;
+	}
+	flags = message_begin(hit, c, p, kind, &w, row, true);
+	message_tunnel(c, &w, kind);
+	return message_send(e, hit, c, p, kind, flags, answered, n, class);
+}
+
+/* The same without one: the state moves all the same. w: its first bytes. */
+static __always_inline int message_silent(struct hit *hit, struct conn *c, struct part *p,
+					  __u32 kind, const struct window *w, bool wanted)
+{
+	struct half *h = &c->half[kind & 1];
+	int row = message_match(w, h, kind);
+
+	if (unlikely(row == ROW_NONE))
+		return PART_OTHER;
+	if (kind == MESSAGE_RESPONSE && unlikely(message_is_interim(w)))
+		return PART_TAKEN;
+	message_begin(hit, c, p, kind, w, row, false);
+	message_tunnel(c, w, kind);
 	message_untold(h, wanted);
 	return PART_TAKEN;
 }
 
 /*
- * A message's start, or (with start false) more of its head, in a record of at most `class` bytes.
- * With a record and without are two ways all along: verifiers before 6.3 do not see that what was
- * reserved is not NULL when it is tested again.
+ * A message's start in a record of at most `class` bytes. With a record and without are two ways
+ * all along: verifiers before 6.3 do not see that what was reserved is not NULL when it is tested
+ * again.
  */
-static __always_inline int message_emit(struct hit *hit, struct conn *c, struct part *p, __u32 kind,
-					bool start, const __u32 class)
+static __always_inline int message_start(struct hit *hit, struct conn *c, struct part *p,
+					 __u32 kind, const __u32 class)
 {
-	bool looked = start && hit->detail != DETAIL_FULL, wanted;
+	bool looked = hit->detail != DETAIL_FULL, wanted = true;
 	__u32 answered = c->half[MESSAGE_RESPONSE].count;
 	struct event_data *e = NULL;
 	struct window w;
 
-	if (looked)
+	if (looked) {
 		window_read(&w, p, c, hit->dir);
-	wanted = message_is_wanted(hit, c, kind, start, &w);
-	if (wanted && message_must_wait(hit, c))
-		return PART_TAKEN;
+		wanted = message_is_wanted(hit, c, kind, &w);
+		if (unlikely(wanted) && message_must_wait(hit, c))
+			return PART_TAKEN;
+	}
 	if (wanted)
 		e = bpf_ringbuf_reserve(&ring, sizeof(*e) + class + TAIL_BYTES, 0);
 	if (e)
-		return message_told(e, hit, c, p, kind, start, answered, class);
-	if (start && !looked)
+		return message_told(e, hit, c, p, kind, answered, class);
+	if (!looked)
 		window_read(&w, p, c, hit->dir);
-	return message_silent(hit, c, p, kind, start, &w, wanted);
+	return message_silent(hit, c, p, kind, &w, wanted);
+}
+
+/* More of its head, likewise. */
+static __always_inline int message_more(struct hit *hit, struct conn *c, struct part *p, __u32 kind,
+					const __u32 class)
+{
+	struct half *h = &c->half[kind & 1];
+	struct event_data *e = NULL;
+	__u32 n;
+
+	if (h->capturing)
+		e = bpf_ringbuf_reserve(&ring, sizeof(*e) + class + TAIL_BYTES, 0);
+	if (!e) {
+		message_untold(h, h->capturing);
+		return PART_TAKEN;
+	}
+	n = capture_bytes - h->captured;
+	n = message_capture(e, p, p->len < n ? p->len : n, class);
+	return message_send(e, hit, c, p, kind, 0, c->half[MESSAGE_RESPONSE].count, n, class);
 }
 
 /*
@@ -317,35 +336,59 @@ int message_unread(struct hit *hit, struct conn *c)
 	return true;
 }
 
-int message_emit_128(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start)
+int message_start_128(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
 {
 	PLACED_MESSAGE(hit, c, p);
 
-	return hit && c && p ? message_emit(hit, c, p, kind, start, CLASS_SMALL) : PART_OTHER;
+	return hit && c && p ? message_start(hit, c, p, kind, CLASS_SMALL) : PART_OTHER;
 }
 
-int message_emit_512(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start)
+int message_start_512(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
 {
 	PLACED_MESSAGE(hit, c, p);
 
-	return hit && c && p ? message_emit(hit, c, p, kind, start, CLASS_LARGE) : PART_OTHER;
+	return hit && c && p ? message_start(hit, c, p, kind, CLASS_LARGE) : PART_OTHER;
 }
 
-int message_emit_1024(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start)
+int message_start_1024(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
 {
 	PLACED_MESSAGE(hit, c, p);
 
-	return hit && c && p ? message_emit(hit, c, p, kind, start, 1024) : PART_OTHER;
+	return hit && c && p ? message_start(hit, c, p, kind, 1024) : PART_OTHER;
 }
 
-int message_emit_4096(struct hit *hit, struct conn *c, struct part *p, __u32 kind, int start)
+int message_start_4096(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
 {
 	PLACED_MESSAGE(hit, c, p);
 
 	/* kernels before 6.8 verify it even where it is never called */
 	if (capture_bytes <= 1024 || !hit || !c || !p)
 		return PART_OTHER;
-	return message_emit(hit, c, p, kind, start, 4096);
+	return message_start(hit, c, p, kind, 4096);
+}
+
+int message_more_128(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
+{
+	PLACED_MESSAGE(hit, c, p);
+
+	return hit && c && p ? message_more(hit, c, p, kind, CLASS_SMALL) : PART_OTHER;
+}
+
+int message_more_1024(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
+{
+	PLACED_MESSAGE(hit, c, p);
+
+	return hit && c && p ? message_more(hit, c, p, kind, 1024) : PART_OTHER;
+}
+
+int message_more_4096(struct hit *hit, struct conn *c, struct part *p, __u32 kind)
+{
+	PLACED_MESSAGE(hit, c, p);
+
+	/* kernels before 6.8 verify it even where it is never called */
+	if (capture_bytes <= 1024 || !hit || !c || !p)
+		return PART_OTHER;
+	return message_more(hit, c, p, kind, 4096);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

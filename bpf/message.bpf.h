@@ -29,8 +29,8 @@ static __always_inline int message_match(const struct window *w, const struct ha
 	const volatile struct event_signature *last = signature(h->row);
 	int row;
 
-	if (h->row && (w->word[0] & last->mask[0]) == last->value[0] &&
-	    (w->word[1] & last->mask[1]) == last->value[1])
+	if (likely(h->row && (w->word[0] & last->mask[0]) == last->value[0] &&
+		   (w->word[1] & last->mask[1]) == last->value[1]))
 		return h->row;
 	row = window_match(w->word[0], w->word[1]);
 	if (row == ROW_NONE && kind == MESSAGE_REQUEST &&
@@ -42,11 +42,12 @@ static __always_inline int message_match(const struct window *w, const struct ha
 /* After 101, or 2xx to a CONNECT, the connection speaks something else. */
 static __always_inline void message_tunnel(struct conn *c, const struct window *w, __u32 kind)
 {
-	bool switching = w->byte[9] == '1' && w->byte[10] == '0' && w->byte[11] == '1';
-	bool connected = w->byte[9] == '2' && signature(c->half[MESSAGE_REQUEST].row)->tunnel;
-
-	if (kind == MESSAGE_RESPONSE && (switching || connected))
-		c->framing = switching ? CONN_UPGRADING : CONN_MUTED;
+	if (kind != MESSAGE_RESPONSE)
+		return;
+	if (w->byte[9] == '2' && unlikely(signature(c->half[MESSAGE_REQUEST].row)->tunnel))
+		c->framing = CONN_MUTED;
+	if (unlikely(w->byte[9] == '1' && w->byte[10] == '0' && w->byte[11] == '1'))
+		c->framing = CONN_UPGRADING;
 }
 
 /* message.bpf.c, global only so that the verifier looks at them once. */
@@ -67,7 +68,8 @@ int message_end(struct hit *hit, struct conn *c, int over);
  */
 static __always_inline bool message_is_late(const struct conn *c, __u32 seq)
 {
-	return (__s32)(c->half[MESSAGE_RESPONSE].count - c->half[MESSAGE_REQUEST].count) > 0 &&
+	return unlikely((__s32)(c->half[MESSAGE_RESPONSE].count - c->half[MESSAGE_REQUEST].count) >
+			0) &&
 	       (__s32)(c->unpaired_ack - seq) > 0;
 }
 
@@ -75,7 +77,8 @@ static __always_inline void message_renumber(struct conn *c, __u32 seq)
 {
 	__u32 responses = c->half[MESSAGE_RESPONSE].count;
 
-	if ((__s32)(responses - c->half[MESSAGE_REQUEST].count) > 0 && !message_is_late(c, seq))
+	if (unlikely((__s32)(responses - c->half[MESSAGE_REQUEST].count) > 0) &&
+	    !message_is_late(c, seq))
 		c->half[MESSAGE_REQUEST].count = responses;
 }
 
@@ -95,14 +98,14 @@ static __always_inline void response_over(struct hit *hit, struct conn *c, bool 
 {
 	if (c->shed)
 		shed_settle(c, false);
-	else if (c->half[MESSAGE_RESPONSE].hits > 1)
+	else if (unlikely(c->half[MESSAGE_RESPONSE].hits > 1))
 		message_end(hit, c, request_follows);
 }
 
 /* A late request takes the response that waits for it to be counted here. */
 static __always_inline void shed_claim(struct conn *c, const struct part *p, bool told)
 {
-	if (c->shed != SHED_UNCLAIMED || !message_is_late(c, p->seq))
+	if (likely(c->shed != SHED_UNCLAIMED) || !message_is_late(c, p->seq))
 		return;
 	c->shed = SHED_PENDING;
 	c->shed_start = p->time;
@@ -110,16 +113,15 @@ static __always_inline void shed_claim(struct conn *c, const struct part *p, boo
 	c->dropped += told;
 }
 
-/* If its response came before it, and with a record, user space gives that up: nobody asked for it.
- */
-static __always_inline void request_untold(struct conn *c, bool late)
+/* Without a record. If its response came before it, and with a record, user space gives that up:
+ * nobody asked for it. Returns whether the request is counted. */
+static __always_inline bool request_untold(struct conn *c, bool late)
 {
-	if (!late || c->shed) {
-		held_set(c, c->half[MESSAGE_REQUEST].count);
-		return;
-	}
+	if (likely(!late) || c->shed)
+		return held_set(c, c->half[MESSAGE_REQUEST].count);
 	count(COUNT_UNREAD);
 	c->counted++;
+	return false;
 }
 
 static __always_inline __u8 request_begin(struct hit *hit, struct conn *c, const struct part *p,
@@ -137,9 +139,8 @@ static __always_inline __u8 request_begin(struct hit *hit, struct conn *c, const
 	c->starts[request->count % STARTS] = p->time;
 	c->half[MESSAGE_RESPONSE].capturing = 0;
 	c->begun++;
-	count_alone(COUNT_REQUESTS);
-	if (!told)
-		request_untold(c, late);
+	if (told || !request_untold(c, late))
+		count_alone(COUNT_REQUESTS);
 	return DATA_START | (c->tentative ? DATA_TENTATIVE : 0);
 }
 
@@ -190,7 +191,7 @@ static __always_inline __u8 response_begin(struct hit *hit, struct conn *c, cons
 	bool owed = line_owed(c);
 
 	response_over(hit, c, false);
-	if (hit->hole)
+	if (unlikely(hit->hole))
 		response_skip(c, 1);
 	if (!told)
 		shed_begin(c, p, w, owed);
@@ -201,7 +202,7 @@ static __always_inline __u8 response_begin(struct hit *hit, struct conn *c, cons
 	response->count++;
 	if (told)
 		held_clear(c, response->count, false);
-	if (!owed)
+	if (unlikely(!owed))
 		c->unpaired_ack = hit->ack;
 	return DATA_START | (owed ? 0 : DATA_UNPAIRED) | (hit->hole ? DATA_HOLE : 0);
 }
@@ -245,7 +246,7 @@ static __always_inline void message_fill(struct event_data *e, struct hit *hit, 
 {
 	const struct half *request = &c->half[MESSAGE_REQUEST];
 	const struct half *h = &c->half[kind & 1];
-	__u32 behind = request->count - h->count;
+	__u32 behind = flags & DATA_UNPAIRED ? STARTS : request->count - h->count;
 
 	emit_head_of(&e->head, EVENT_DATA, p->time, c);
 	e->message = kind;
@@ -260,9 +261,8 @@ static __always_inline void message_fill(struct event_data *e, struct hit *hit, 
 	e->dropped = c->dropped;
 	e->answered = kind == MESSAGE_REQUEST ? answered : h->count;
 	e->unknown = c->unknown;
-	e->request_time =
-		behind < STARTS && !(flags & DATA_UNPAIRED) ? c->starts[h->count % STARTS] : 0;
-	e->request_bytes = behind || flags & DATA_UNPAIRED ? 0 : request->bytes;
+	e->request_time = likely(behind < STARTS) ? c->starts[h->count % STARTS] : 0;
+	e->request_bytes = likely(!behind) ? request->bytes : 0;
 }
 
 /* No record, for want of room or by --detail: a head that goes on is of no use. */

@@ -14,29 +14,37 @@
 int frames_step(void);
 int head_border(void);
 int line_pipelined(void);
+int line_unreadable(void);
 int message_unread(void);
 int vector_frames(void);
 int window_gather(void);
 
-#define early_begin(hit, c, p, kind, row)	  early_begin(kind, row)
-#define early_look(hit, c, p, kind)		  early_look(kind)
-#define frames_step(hit, w)			  frames_step()
-#define frames_walk(hit, w, readable)		  frames_walk(readable)
-#define head_border(head)			  head_border()
-#define head_follows_large(head, captured)	  head_follows_large(captured)
-#define head_follows_small(head, captured)	  head_follows_small(captured)
-#define line_part(hit, c, p, kind)		  line_part(kind)
-#define line_pipelined(hit, c, p)		  line_pipelined()
-#define message_emit_1024(hit, c, p, kind, start) message_emit_1024(kind, start)
-#define message_emit_128(hit, c, p, kind, start)  message_emit_128(kind, start)
-#define message_emit_4096(hit, c, p, kind, start) message_emit_4096(kind, start)
-#define message_emit_512(hit, c, p, kind, start)  message_emit_512(kind, start)
-#define message_end(hit, c, over)		  message_end(over)
-#define message_unread(hit, c)			  message_unread()
-#define tail_far(hit, left, most)		  tail_far(left, most)
-#define vector_frames(hit, h)			  vector_frames()
-#define vector_part(hit, p, i)			  vector_part(i)
-#define window_gather(hit, c)			  window_gather()
+#define early_begin(hit, c, p, kind, row)   early_begin(kind, row)
+#define early_look(hit, c, p, kind)	    early_look(kind)
+#define frames_step(hit, w)		    frames_step()
+#define frames_walk(hit, w, readable)	    frames_walk(readable)
+#define head_border(head)		    head_border()
+#define head_follows_large(head, captured)  head_follows_large(captured)
+#define head_follows_small(head, captured)  head_follows_small(captured)
+#define line_again(hit, c, p, kind)	    line_again(kind)
+#define line_begins(hit, c, p, kind)	    line_begins(kind)
+#define line_part(hit, c, p, kind)	    line_part(kind)
+#define line_rest(hit, c, p, kind)	    line_rest(kind)
+#define line_unreadable(hit, c)		    line_unreadable()
+#define line_pipelined(hit, c, p)	    line_pipelined()
+#define message_end(hit, c, over)	    message_end(over)
+#define message_more_1024(hit, c, p, kind)  message_more_1024(kind)
+#define message_more_128(hit, c, p, kind)   message_more_128(kind)
+#define message_more_4096(hit, c, p, kind)  message_more_4096(kind)
+#define message_start_1024(hit, c, p, kind) message_start_1024(kind)
+#define message_start_128(hit, c, p, kind)  message_start_128(kind)
+#define message_start_4096(hit, c, p, kind) message_start_4096(kind)
+#define message_start_512(hit, c, p, kind)  message_start_512(kind)
+#define message_unread(hit, c)		    message_unread()
+#define tail_far(hit, left, most)	    tail_far(left, most)
+#define vector_frames(hit, h)		    vector_frames()
+#define vector_part(hit, p, i)		    vector_part(i)
+#define window_gather(hit, c)		    window_gather()
 
 #define OLD_STATIC __attribute__((visibility("hidden")))
 

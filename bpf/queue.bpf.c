@@ -75,7 +75,7 @@ SEC("tp_btf/sk_data_ready")
 int BPF_PROG(sock_readable, struct sock *sk)
 {
 	/* with SO_RCVLOWAT it comes late */
-	if (!sock_is_stream(sk) || sk->sk_rcvlowat > 1)
+	if (!sock_is_stream(sk, state_hashed) || sk->sk_rcvlowat > 1)
 		return 0;
 	if (sk->__sk_common.skc_family == AF_UNIX)
 		queue_unix(sk);

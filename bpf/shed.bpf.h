@@ -39,12 +39,15 @@ static __always_inline __u32 held_bit(__u32 txn)
 	return 1U << (txn & 31);
 }
 
-/* The request begins without a record. */
-static __always_inline void held_set(struct conn *c, __u32 txn)
+/* The request begins without a record. Returns whether that is counted; it is not if one is held in
+ * its place. */
+static __always_inline bool held_set(struct conn *c, __u32 txn)
 {
-	if (!(c->held & held_bit(txn)))
-		count_alone(COUNT_HELD);
+	if (unlikely(c->held & held_bit(txn)))
+		return false;
+	count_alone(COUNT_HELD);
 	c->held |= held_bit(txn);
+	return true;
 }
 
 /* It is open no more, or user space knows of it. closing: softirq may do this. Returns whether it

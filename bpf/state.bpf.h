@@ -30,8 +30,14 @@ extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 				: (void *)(address)))
 #define state_load(object, field) (state_casts() ? (object)->field : BPF_CORE_READ(object, field))
 
-/* A field of a backend's socket. */
-#define sock_get(sk, field) (state_hashed ? state_load(sk, field) : (sk)->field)
+/* A field of a socket. hashed: as `state_hashed`; where every hit looks, the hook knows it when it
+ * is compiled. */
+#define sock_load(hashed, sk, field)                            \
+	({                                                      \
+		typeof(sk) sk_ = (sk);                          \
+		(hashed) ? state_load(sk_, field) : sk_->field; \
+	})
+#define sock_get(sk, field) sock_load(state_hashed, sk, field)
 
 enum state_how {
 	STATE_FIND = 0, /* NULL if there is none */
@@ -64,23 +70,28 @@ static __always_inline __u32 sock_file_flags(const struct sock *sk)
 	return file ? state_load(file, f_flags) : 0;
 }
 
-static __always_inline struct conn *conn_state(struct sock *sk, enum state_how how)
+static __always_inline struct conn *conn_state(struct sock *sk, enum state_how how, bool hashed)
 {
-	if (state_hashed)
+	if (hashed)
 		return conn_hashed((__u64)sk, sock_inode((__u64)sk), how);
 	return bpf_sk_storage_get(&conns, sk, NULL, how ? BPF_SK_STORAGE_GET_F_CREATE : 0);
 }
 
 static __always_inline struct conn *conn_of(struct sock *sk)
 {
-	return conn_state(sk, STATE_FIND);
+	return conn_state(sk, STATE_FIND, state_hashed);
+}
+
+static __always_inline struct frames *frames_state(struct sock *sk, bool hashed)
+{
+	if (hashed)
+		return frames_hashed((__u64)sk, STATE_FIND);
+	return bpf_sk_storage_get(&frames, sk, NULL, 0);
 }
 
 static __always_inline struct frames *frames_of(struct sock *sk)
 {
-	if (state_hashed)
-		return frames_hashed((__u64)sk, STATE_FIND);
-	return bpf_sk_storage_get(&frames, sk, NULL, 0);
+	return frames_state(sk, state_hashed);
 }
 
 static __always_inline struct frames *frames_make(struct sock *sk)

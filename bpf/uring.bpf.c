@@ -188,7 +188,7 @@ static __always_inline void uring_forget(__u64 sk)
 /* Backend `syscall` does not see these bytes move, so it says that they will. */
 static __always_inline int uring_unseen(enum uring_kind kind, __u64 sk)
 {
-	if (kind == URING_SPLICE || (sk && !sock_is_stream((const struct sock *)sk)))
+	if (kind == URING_SPLICE || (sk && !sock_is_stream((const struct sock *)sk, state_hashed)))
 		return 0;
 	count(COUNT_IO_URING);
 	life_add(bpf_get_current_pid_tgid() >> 32, LIFE_URING_UNREAD);

@@ -125,8 +125,8 @@ static void funnel(const struct scrape *s, struct selfstat *self, struct selfsta
 			continue;
 		rows[self->protocol_count++] = (struct selfstat_protocol){
 			.name = protos[i]->name,
-			.seen = counters[COUNT_REQUESTS] - counters[COUNT_REFUTED] +
-				(uint64_t)stats->found[i],
+			.seen = counters[COUNT_REQUESTS] + counters[COUNT_HELD] -
+				counters[COUNT_REFUTED] + (uint64_t)stats->found[i],
 			.counted = stats->counted[i],
 			.shed = s->shed[i] + s->shed_waiting[i],
 			.open = stats->open[i] + counters[COUNT_HELD] - counters[COUNT_SETTLED] -

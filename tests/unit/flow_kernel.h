@@ -16,7 +16,7 @@
 #define ORPHANS_MAX 64
 
 struct kernel {
-	uint64_t begun;	    /* COUNT_REQUESTS */
+	uint64_t begun;	    /* COUNT_REQUESTS and COUNT_HELD */
 	uint64_t held;	    /* COUNT_HELD */
 	uint64_t settled;   /* COUNT_SETTLED */
 	uint64_t refuted;   /* COUNT_REFUTED */
