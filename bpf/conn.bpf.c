@@ -32,6 +32,9 @@ const volatile __u8 signature_of_byte[256] = {};
 const volatile __u8 token_bytes[256] = {};
 __u64 woken_at = 0;
 __u32 emit_lost_count = 0;
+__u64 emit_looked_at = 0;
+__u32 emit_looked_used = 0;
+__u32 io_regs_place = 0;
 
 #define MISSES_TO_MUTE	   2  /* in each direction */
 #define MISSES_TO_MUTE_OLD 32 /* of a connection that may be in the middle of anything */

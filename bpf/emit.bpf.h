@@ -12,21 +12,30 @@
 #include <bpf/bpf_core_read.h>
 
 #define WAKE_PERIOD_NS 1000000
+#define LOOK_PERIOD_NS 20000
 
 extern __u64 woken_at;
 extern __u32 emit_lost_count;
+extern __u64 emit_looked_at;
+extern __u32 emit_looked_used;
+
+static __always_inline void emit_head_by(struct event_head *h, enum event_kind kind, __u64 now,
+					 __u32 tgid, __u32 tid)
+{
+	h->conn = 0;
+	h->time = now;
+	h->tgid = tgid;
+	h->tid = tid;
+	h->kind = kind;
+	h->role = ROLE_NONE;
+	h->lost = emit_lost_count;
+}
 
 static __always_inline void emit_head(struct event_head *h, enum event_kind kind, __u64 now)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 
-	h->conn = 0;
-	h->time = now;
-	h->tgid = id >> 32;
-	h->tid = (__u32)id;
-	h->kind = kind;
-	h->role = ROLE_NONE;
-	h->lost = emit_lost_count;
+	emit_head_by(h, kind, now, id >> 32, (__u32)id);
 }
 
 /* The records that follow say that something is missing before them. With less detail that is so
@@ -58,6 +67,16 @@ static __always_inline void *emit_lost(void *record)
 static __always_inline __u32 emit_used(void)
 {
 	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+}
+
+/* The same, as it was some microseconds ago: where there are many hits, each would ask. */
+static __always_inline __u32 emit_used_about(__u64 now)
+{
+	if (now - emit_looked_at >= LOOK_PERIOD_NS) {
+		emit_looked_used = emit_used();
+		emit_looked_at = now;
+	}
+	return emit_looked_used;
 }
 
 /* How to commit a record: used is what was in the ring before it. */

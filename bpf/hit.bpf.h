@@ -137,7 +137,7 @@ static __always_inline void conn_detail(struct hit *hit, struct conn *c, const s
 	if (detail == DETAIL_METRICS)
 		return;
 	hit->waiting = conn_waits(of);
-	hit->ring_used = emit_used();
+	hit->ring_used = emit_used_about(hit->now);
 	if (unlikely(hit->ring_used > ring_bytes / 4 * 3))
 		return;
 	hit->detail = detail;
@@ -148,7 +148,10 @@ static __always_inline void conn_detail(struct hit *hit, struct conn *c, const s
 /* Bytes that went through a connection that may be ours. */
 static __always_inline int conn_talks(struct conn *c, const struct io_call *of)
 {
-	struct hit own = {.moved = of->moved, .dir = of->dir};
+	struct hit own = {.moved = of->moved,
+			  .dir = of->dir,
+			  .tgid = task_get(of->task, tgid),
+			  .tid = task_get(of->task, pid)};
 	struct hit *hit = place_hit(&own, (__u64)of->sk);
 	struct tcp_sock *tcp;
 	bool readable;

@@ -54,6 +54,8 @@ struct hit {
 	__u64 now;
 	__u64 vector;			 /* address of the call's array of struct iovec */
 	struct user_iovec near[IO_NEAR]; /* of it; unused ones are empty */
+	__u32 tgid;			 /* of the current task */
+	__u32 tid;
 	__u32 moved;
 	__u32 seq;	 /* position of its first byte in its own direction */
 	__u32 ack;	 /* position reached in the other one */
@@ -70,6 +72,7 @@ struct hit {
 };
 
 extern const volatile __u8 io_forms[IO_CALLS];
+extern __u32 io_regs_place; /* of the registers on every task's stack; 0: not known yet */
 
 /* A call that moved bytes of a socket. Never in memory: hooks pass it on in registers, or know it
  * when they are compiled. */
@@ -176,12 +179,29 @@ static __always_inline __u64 io_number(const struct sock *sk)
 	return (__u64)BPF_CORE_READ(sk, sk_socket, sk);
 }
 
+/* The registers of the current task's system call. To ask for them is a call, so that is done once.
+ */
+static __always_inline const struct pt_regs *io_regs(struct task_struct *task)
+{
+	const struct pt_regs *regs;
+	__u64 stack;
+
+	if (!state_casts())
+		return task_regs(task);
+	stack = (__u64)task_get(task, stack);
+	if (unlikely(!io_regs_place)) {
+		regs = task_regs(task);
+		io_regs_place = (__u64)regs - stack;
+	}
+	return state_cast(stack + io_regs_place, struct pt_regs);
+}
+
 /*
  * Finds the bytes of the hit; false if there are none, and counted if they cannot be read.
  */
 static __always_inline bool io_find(struct hit *hit, const struct io_call *of)
 {
-	const struct pt_regs *regs = of->hashed ? of->regs : task_regs(of->task);
+	const struct pt_regs *regs = of->hashed ? of->regs : io_regs(of->task);
 	__u8 form = io_form(of, regs);
 
 	if (likely(form == IO_BUFFER)) {

@@ -166,12 +166,12 @@ static __always_inline __u16 status_of(const struct window *w)
 	return status;
 }
 
-static __always_inline void shed_begin(struct conn *c, const struct part *p, const struct window *w,
-				       bool owed)
+static __always_inline void shed_begin(const struct hit *hit, struct conn *c, const struct part *p,
+				       const struct window *w, bool owed)
 {
 	__u64 start = owed ? request_start(c) : 0;
 
-	c->shed_key.tgid = bpf_get_current_pid_tgid() >> 32;
+	c->shed_key.tgid = hit->tgid;
 	c->shed_key.status = status_of(w);
 	c->shed_key.role = c->role;
 	c->shed_key.protocol = c->protocol;
@@ -194,7 +194,7 @@ static __always_inline __u8 response_begin(struct hit *hit, struct conn *c, cons
 	if (unlikely(hit->hole))
 		response_skip(c, 1);
 	if (!told)
-		shed_begin(c, p, w, owed);
+		shed_begin(hit, c, p, w, owed);
 	half_begin(response, p, row);
 	c->ended_bytes = 0;
 	c->half[MESSAGE_REQUEST].capturing = 0;
@@ -248,7 +248,9 @@ static __always_inline void message_fill(struct event_data *e, struct hit *hit, 
 	const struct half *h = &c->half[kind & 1];
 	__u32 behind = flags & DATA_UNPAIRED ? STARTS : request->count - h->count;
 
-	emit_head_of(&e->head, EVENT_DATA, p->time, c);
+	emit_head_by(&e->head, EVENT_DATA, p->time, hit->tgid, hit->tid);
+	e->head.conn = c->id;
+	e->head.role = c->role;
 	e->message = kind;
 	e->flags = flags | (hit->waiting ? DATA_WAITING : 0);
 	e->row = kind == MESSAGE_REQUEST ? h->row : request->row;

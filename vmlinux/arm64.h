@@ -13,6 +13,7 @@ struct thread_info {
 
 struct task_struct {
 	struct thread_info thread_info;
+	void *stack;
 	unsigned int flags;
 	unsigned int ptrace;
 	struct mm_struct *mm;
