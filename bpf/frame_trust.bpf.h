@@ -58,28 +58,29 @@ struct frame_half {
 	__u64 left;   /* payload bytes of the current frame that are still to come */
 	__u64 length; /* of its payload; in a handshake: the last eight bytes, in lower case */
 	__u64 message_bytes; /* payload of the current message, frames before this one */
+	/* what frame_whole() needs, in as few cache lines as can be */
+	__u64 unseen;
+	__u32 position; /* where the next hit should begin */
+	__u32 frames;	/* walked whole */
+	__u8 ready;	/* trusted, and between two messages: frame_whole() may take the next hit */
+	__u8 masked;	/* as all frames have to be: FRAME_MASKED or 0 */
+	__u8 first;	/* byte of the current frame: FIN, RSV, opcode */
+	__u8 state;	/* enum frame_state */
+	__u32 avail;	/* bytes at addr */
 	struct frame_figures figures;
 	struct frame_figures shadow; /* the same of frames that are not trusted yet */
 	__u64 shadow_heads;	     /* bytes of their heads */
-	__u64 unseen;
-	__u64 payload;	/* the first bytes of the last control frame's, not masked */
-	__u32 avail;	/* bytes at addr */
-	__u32 position; /* where the next hit should begin */
-	__u32 frames;	/* walked whole */
-	__u32 tail;	/* last four bytes of a handshake */
-	__u32 rest;	/* bytes of this hit in buffers behind the one at addr */
-	__u16 budget;	/* steps that may still be taken with this hit */
-	__u16 buffer;	/* of the hit: the next one */
-	__u8 head[32];	/* of the current frame, as far as it has come; room for what is read behind
-			 */
+	__u64 payload;		     /* the first bytes of the last control frame's, not masked */
+	__u32 tail;		     /* last four bytes of a handshake */
+	__u32 rest;		     /* bytes of this hit in buffers behind the one at addr */
+	__u16 budget;		     /* steps that may still be taken with this hit */
+	__u16 buffer;		     /* of the hit: the next one */
+	__u8 head[32]; /* of the current frame, as far as it has come; room for what is read behind
+			*/
 	__u8 head_n;
-	__u8 state;   /* enum frame_state */
-	__u8 first;   /* byte of the current frame: FIN, RSV, opcode */
 	__u8 message; /* opcode of the message that goes on; 0: none does */
 	__u8 trust;   /* frames since it was lost, at most FRAME_TRUSTED */
-	__u8 masked;  /* as all its frames have to be: FRAME_MASKED or 0 */
 	__u8 placed;  /* position is known */
-	__u8 ready;   /* trusted, and between two messages: frame_whole() may take the next hit */
 };
 
 /* n bytes went by, and nothing of them is known. */

@@ -286,11 +286,9 @@ struct frames *frames_first(struct hit *hit, struct conn *c, struct sock *sk)
 	return w;
 }
 
-bool frames_follow(struct hit *hit, struct frames *w, struct conn *c, struct sock *sk,
-		   bool readable)
+bool frames_stay(struct frames *w, struct conn *c, struct sock *sk)
 {
-	frames_walk(hit, w, readable);
-	if (!w->tentative || frames_hold(w))
+	if (frames_hold(w))
 		return true;
 	frames_leave(c, sk, CONN_LINE);
 	return false;

@@ -148,10 +148,7 @@ static __always_inline void conn_detail(struct hit *hit, struct conn *c, const s
 /* Bytes that went through a connection that may be ours. */
 static __always_inline int conn_talks(struct conn *c, const struct io_call *of)
 {
-	struct hit own = {.moved = of->moved,
-			  .dir = of->dir,
-			  .tgid = task_get(of->task, tgid),
-			  .tid = task_get(of->task, pid)};
+	struct hit own = {.moved = of->moved, .dir = of->dir};
 	struct hit *hit = place_hit(&own, (__u64)of->sk);
 	struct tcp_sock *tcp;
 	bool readable;
@@ -174,6 +171,8 @@ static __always_inline int conn_talks(struct conn *c, const struct io_call *of)
 		conn_reached(hit, c, of, of->dir == DIR_IN ? hit->seq + of->moved : hit->ack);
 		queue_settle(c, tcp);
 	}
+	hit->tgid = task_get(of->task, tgid);
+	hit->tid = task_get(of->task, pid);
 	hit->now = bpf_ktime_get_ns();
 	if (unlikely(!c->role && !c->born && readable) && frames_begin(hit, c, of->sk))
 		return 0;

@@ -72,9 +72,11 @@ enum conn_framing {
 #define STARTS 4 /* pipelined requests whose times are kept */
 
 /*
- * What every hit needs stands first, what a connection needs once stands last. Threads that read
- * and threads that write meet here: each message direction has its own half, and every flag is a
- * byte of its own, so that no store touches what another thread keeps.
+ * What every hit needs stands first, what a connection needs once stands last, in the cache lines
+ * of a socket's storage, which begins 8 bytes into one: 56 bytes of every hit, 64 of each message
+ * direction, 64 of transactions. Threads that read and threads that write meet here: each message
+ * direction has its own half, and every flag is a byte of its own, so that no store touches what
+ * another thread keeps.
  */
 struct conn {
 	__u64 id;
@@ -90,29 +92,29 @@ struct conn {
 	__u8 told;	      /* a record of it is out */
 	__u8 early_filled[2]; /* bytes in early[], below 16 */
 	__u8 misses[2];	      /* by enum event_dir */
-	__u32 unpaired_ack;   /* see message_renumber() */
+	__u32 position[2];    /* by enum event_dir; out: unix sockets only */
+	__u64 opened;	      /* when EVENT_OPEN was last said */
 	__u32 dropped;	      /* responses without a record, see struct event_data */
 	__u32 unknown;
-	__u32 begun;	     /* requests */
-	__u32 counted;	     /* of them: here */
-	struct half half[2]; /* by enum event_message */
-	__u32 held;	     /* requests without a record, a bit by transaction number */
-	__u64 shed_start;    /* of the last response's request, should it be counted here */
+	__u32 unpaired_ack;   /* see message_renumber() */
+	__u32 begun;	      /* requests */
+	struct half half[2];  /* by enum event_message */
+	__u64 starts[STARTS]; /* of requests, by transaction number */
+	__u32 held;	      /* requests without a record, a bit by transaction number */
+	__u32 counted;	      /* of them: here */
+	__u64 shed_start;     /* of the last response's request, should it be counted here */
 	struct event_shed_key shed_key; /* its port is set from the first */
 	__u8 shed;			/* enum shed_state of it */
 	__u8 state;			/* of TCP, as last seen to change */
 	__u8 is_unix;			/* hashed states only */
-	__u32 queued;			/* of the last request; see queue_waited() */
-	__u64 starts[STARTS];		/* of requests, by transaction number */
-	__u64 arrival;			/* of the first byte that was not read; see queue.bpf.h */
-	__u32 arrived;			/* position behind what had come by then, or after it */
-	__u32 segments;			/* that carried it, as TCP counts them */
 	__u64 ended_bytes;		/* of the response that the last EVENT_END told of */
-	__u32 position[2];		/* by enum event_dir; unix sockets only */
-	__u64 opened;			/* when EVENT_OPEN was last said */
+	__u32 queued;			/* of the last request; see queue_waited() */
+	__u32 arrived;			/* position behind what had come by then, or after it */
+	__u64 arrival;			/* of the first byte that was not read; see queue.bpf.h */
+	__u32 segments;			/* that carried it, as TCP counts them */
+	__u32 inode;			/* of the socket, see state.bpf.h */
 	__u64 born;
 	__u64 connect_time;
-	__u32 inode; /* of the socket, see state.bpf.h */
 #ifdef OLD_VERIFIER
 	__u64 sk; /* its address: the key */
 #endif

@@ -27,9 +27,9 @@ static __always_inline void times_add(struct event_times *t, __u64 from, __u64 t
 		__sync_fetch_and_add(&t->buckets[i], n);
 }
 
-static __always_inline struct event_shed *shed_find(const struct event_shed_key *key)
+/* Makes the key the coarse one if there is no room. */
+static __always_inline struct event_shed *shed_find(struct event_shed_key *key)
 {
-	struct event_shed_key coarse = {.role = key->role, .protocol = key->protocol};
 	struct event_shed *s = bpf_map_lookup_elem(&shed, key);
 
 	if (s)
@@ -39,11 +39,12 @@ static __always_inline struct event_shed *shed_find(const struct event_shed_key 
 	if (s)
 		return s;
 	count(COUNT_SHED_FULL);
-	return bpf_map_lookup_elem(&shed, &coarse);
+	*key = (struct event_shed_key){.role = key->role, .protocol = key->protocol};
+	return bpf_map_lookup_elem(&shed, key);
 }
 
-static __always_inline int shed_put(const struct event_shed_key *key, __u64 start, __u64 first,
-				    __u64 end, __u32 n)
+static __always_inline int shed_put(struct event_shed_key *key, __u64 start, __u64 first, __u64 end,
+				    __u32 n)
 {
 	struct event_shed *s = shed_find(key);
 
