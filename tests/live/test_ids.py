@@ -7,6 +7,7 @@ their specifications, or break one of its rules.
 
 import collections
 import json
+import os
 import socket
 
 from sonde_test import HERE, check, need, same, tally, until
@@ -261,6 +262,21 @@ def test_anywhere_in_the_head(live):
         check_line(line_of(agent, role, paths["torn"]), TRACE, SPAN)
         check_line(line_of(agent, role, paths["beyond"]), "", None)
     check_new_ids(agent.lines())
+
+
+def test_in_a_long_buffer(live):
+    """At the end of a head of two buffers, of which the second is longer than most records."""
+    port, access = live.plain()
+    agent = live.agent("--capture-bytes=4096")
+    path = f"{live.prefix}/long"
+    traceparent = f"Traceparent: 00-{TRACE}-{SPAN}-01\r\n"
+    head = get(path, f"X-Long: {'x' * 2000}\r\n{traceparent}")
+    with connected(port) as connection:
+        same("bytes", os.writev(connection.fileno(), [head[:40], head[40:]]), len(head))
+        read_answers(connection, 1)
+    agent.finish(server=tally(access()), client=tally(access()))
+    for role in ENDS:
+        check_line(line_of(agent, role, path), TRACE, SPAN)
 
 
 def test_two_agents(live):
