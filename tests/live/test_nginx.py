@@ -66,7 +66,8 @@ def nginx_counts(path):
 
 def test_wrk(live):
     nginx, port = start_nginx(live)
-    agent = live.agent(f"--service={port}=live-nginx")
+    # at this rate 4 MiB are full in 20 ms; what a full ring does is for overload.*
+    agent = live.agent(f"--service={port}=live-nginx", "--ring-size=64MiB")
     got, sent, total = wrk_counts(run_wrk(live, port, REQUESTS))
     same("wrk's two counts of answers", sum(got.values()), total)
     check(total >= 10000, f"wrk got only {total} answers")
