@@ -2,7 +2,8 @@
 /*
  * What every hit does, from the hook to the message that it begins, in one piece: a call costs more
  * than most of these steps where returns are guarded against speculation. What few hits need is out
- * of line, in conn.bpf.c, line.bpf.c and beyond.
+ * of line, in conn.bpf.c, line.bpf.c and beyond, or marked as unlikely: between two hits the kernel
+ * has used up the instruction cache, so each line of it counts.
  */
 #ifndef SONDE_HIT_BPF_H
 #define SONDE_HIT_BPF_H

@@ -10,7 +10,8 @@
  * unpaired.
  *
  * Where a message is expected, the bytes are read straight into a reserved record, which is
- * discarded if they are something else. Elsewhere 16 bytes are looked at first.
+ * discarded if they are something else. Elsewhere 16 bytes are looked at first. Most hits begin a
+ * message in their first buffer, and that is all: they never come here (first.bpf.h).
  */
 #include "first.bpf.h"
 
