@@ -36,7 +36,7 @@ static __always_inline bool frames_whole(const struct hit *hit, struct frames *w
 	/* clang 14 loses the bound otherwise */
 	asm volatile("" : "+r"(n));
 	if (n > FRAME_BRIEF || bpf_probe_read_user(head, n, (void *)hit->near[0].base) ||
-	    !frame_whole(h, head, n, hit->seq, of->moved))
+	    !frame_whole(h, head, n, hit->seq, hit->moved))
 		return false;
 	w->progress[of->dir] = frame_progress(h);
 	return true;

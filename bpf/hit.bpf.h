@@ -29,7 +29,7 @@ static __always_inline void conn_reached(struct hit *hit, struct conn *c, const 
 					 __u32 in)
 {
 	if (of->dir == DIR_IN) {
-		hit->hole = conn_hole(c, in - of->moved) > 0;
+		hit->hole = conn_hole(c, in - hit->moved) > 0;
 		c->position[DIR_IN] = in;
 	} else if (c->role == ROLE_CLIENT && unlikely(conn_hole(c, in))) {
 		c->half[MESSAGE_REQUEST].capturing = 0;
@@ -159,8 +159,8 @@ static __always_inline int conn_talks(struct conn *c, const struct io_call *of)
 	tcp = conn_tcp(of);
 	readable = !conn_discards(of, tcp) && io_find(hit, of);
 	if (unlikely(!tcp))
-		c->position[of->dir] += of->moved;
-	hit->seq = conn_reaches(c, of, tcp, of->dir) - of->moved;
+		c->position[of->dir] += hit->moved;
+	hit->seq = conn_reaches(c, of, tcp, of->dir) - hit->moved;
 	if (c->framing == CONN_FRAMES) {
 		if (likely(frames_hit(hit, c, of, readable)))
 			return 0;
@@ -169,7 +169,7 @@ static __always_inline int conn_talks(struct conn *c, const struct io_call *of)
 	}
 	hit->ack = conn_reaches(c, of, tcp, !of->dir);
 	if (likely(tcp)) {
-		conn_reached(hit, c, of, of->dir == DIR_IN ? hit->seq + of->moved : hit->ack);
+		conn_reached(hit, c, of, of->dir == DIR_IN ? hit->seq + hit->moved : hit->ack);
 		queue_settle(c, tcp);
 	}
 	hit->tgid = task_get(of->task, tgid);

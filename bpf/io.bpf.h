@@ -206,7 +206,7 @@ static __always_inline bool io_find(struct hit *hit, const struct io_call *of)
 
 	if (likely(form == IO_BUFFER)) {
 		hit->near[0].base = arch_arg2(regs);
-		hit->near[0].len = of->moved;
+		hit->near[0].len = hit->moved;
 		hit->vectors = 1;
 		return true;
 	}
