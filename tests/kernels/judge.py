@@ -22,14 +22,11 @@ MISSES = "sonde_probe_misses_total"
 BUDGET = 100_000  # instructions: a tenth of the verifier's limit
 # Each of these holds all of the core: thirty functions that are verified once each, of which the
 # walk through WebSocket frames takes a tenth of the limit by itself.
-BUDGET_CORE = 300_000
-# Before 6.2 the verifier forgets nothing that it once had to know exactly: each of the functions
-# that make a record takes 55,000 there, 22,000 elsewhere.
-BUDGET_CORE_OLD = 400_000
+BUDGET_CORE = 250_000
 CORE = "sock_sent sock_received tcp_sent tcp_received unix_sent unix_received call_ended"
 CORE = (*CORE.split(), "tcp_sent_page", "unix_sent_page")
 BAD = ("BUG:", "WARNING:", "Oops", "soft lockup")
-
+AS_THEY_ARE = [5, 13]  # from here on a kernel takes the programs; before, the older form of them
 
 
 class Said:
@@ -78,6 +75,10 @@ def check_attach(said):
     same("backend", metrics.counts("sonde_backend", ("name",)), {(said.backend,): 1})
     attached = metrics.counts("sonde_programs_attached", ("program",))
     check(any(attached.values()), "no program is attached")
+    if numbers(said.release)[:2] >= AS_THEY_ARE:
+        words = [line["message"] for line in said.lines("plain/said")]
+        words = [word for word in words if word.startswith("backend ")]
+        same("what the agent says of it", words, [f"backend {said.backend}"])
     bad = [line for line in said.dmesg.splitlines() if any(word in line for word in BAD)]
     same("the kernel's complaints", bad[:3], [])
 
@@ -149,8 +150,7 @@ def check_budget(said):
     """A tenth of what the verifier goes through at most, but for those that have a reason."""
     counts = {name: count for name, (count, _) in budget(said).items()}
     check(counts, "no program was loaded")
-    core = BUDGET_CORE_OLD if numbers(said.release)[:2] < [6, 2] else BUDGET_CORE
-    most = lambda name: core if name in CORE else BUDGET
+    most = lambda name: BUDGET_CORE if name in CORE else BUDGET
     same("programs above their bound", {n: c for n, c in counts.items() if c > most(n)}, {})
 
 
