@@ -168,7 +168,7 @@ int conn_end_read(struct sock *sk, int flags)
 		return 0;
 	c = conn_of(sk);
 	if (c && c->framing == CONN_FRAMES)
-		frames_tell(sk, CLOSER_PEER, WEBSOCKET_OVER);
+		frames_tell(sk, c, CLOSER_PEER, WEBSOCKET_OVER);
 	/* a client may have shut its side down and still wait for the answer */
 	if (c && c->half[MESSAGE_REQUEST].count == c->half[MESSAGE_RESPONSE].count) {
 		c->closer = CLOSER_PEER;

@@ -253,10 +253,18 @@ frame_inline void frame_place(struct frame_half *h, __u32 seq, __u32 moved)
 
 #define FRAME_BRIEF 4 /* bytes of a head that frame_whole() looks at */
 
-/* After the walk of a hit. */
-frame_inline void frame_rest(struct frame_half *h)
+/* Before the walk of a hit, and after it: who goes on from where the other has got. */
+frame_inline void frame_resume(struct frame_half *h, const struct frame_wholes *o)
 {
-	h->ready = h->state == FRAME_WALKING && h->trust >= FRAME_TRUSTED && !h->left &&
+	if (o->ready)
+		h->position = o->position;
+}
+
+frame_inline void frame_rest(const struct frame_half *h, struct frame_wholes *o)
+{
+	o->position = h->position;
+	o->masked = h->masked;
+	o->ready = h->state == FRAME_WALKING && h->trust >= FRAME_TRUSTED && !h->left &&
 		   !h->head_n && !h->message;
 }
 
@@ -265,16 +273,16 @@ frame_inline void frame_rest(struct frame_half *h)
  * bytes, 2 to FRAME_BRIEF, of a hit of `moved` bytes at position seq. Returns whether that was it;
  * if not, nothing has changed.
  */
-frame_inline int frame_whole(struct frame_half *h, const __u8 *head, __u32 n, __u32 seq,
+frame_inline int frame_whole(struct frame_wholes *o, const __u8 *head, __u32 n, __u32 seq,
 			     __u32 moved)
 {
-	__u32 length = head[1] & 0x7f, size = h->masked ? 6 : 2, type = (head[0] & 0x0f) - 1;
+	__u32 length = head[1] & 0x7f, size = o->masked ? 6 : 2, type = (head[0] & 0x0f) - 1;
 
-	if (!h->ready || seq != h->position || type > 1 || length == 127 ||
+	if (!o->ready || seq != o->position || type > 1 || length == 127 ||
 	    (length == 126 && n < FRAME_BRIEF))
 		return 0;
 	if ((head[0] & (FRAME_FIN | FRAME_RESERVED)) != FRAME_FIN ||
-	    (head[1] & FRAME_MASKED) != h->masked)
+	    (head[1] & FRAME_MASKED) != o->masked)
 		return 0;
 	if (length == 126) {
 		length = (__u32)head[2] << 8 | head[3];
@@ -282,15 +290,13 @@ frame_inline int frame_whole(struct frame_half *h, const __u8 *head, __u32 n, __
 	}
 	if (size + length != moved)
 		return 0;
-	h->position = seq + moved;
-	h->first = head[0];
-	h->frames++;
-	h->figures.messages[type]++;
-	h->figures.bytes[type] += length;
+	o->position = seq + moved;
+	o->messages[type]++;
+	o->bytes[type] += length;
 	return 1;
 }
 
-/* Changes with everything that a sweep would tell, and never goes back. */
+/* Changes with everything that a sweep would tell of the walk, and never goes back. */
 frame_inline __u32 frame_progress(const struct frame_half *h)
 {
 	return h->frames + (__u32)h->unseen;

@@ -53,16 +53,26 @@ struct frame_figures {
 	__u16 unused[3];
 };
 
+/*
+ * Messages that came as most do, each in one frame and one hit, beside what the walk has counted.
+ * They never go back to it: both only grow, and so does their sum for whoever looks.
+ */
+struct frame_wholes {
+	__u64 messages[2]; /* text and binary */
+	__u64 bytes[2];
+	__u32 position; /* where the next hit should begin */
+	__u8 ready;	/* trusted, and between two messages: frame_whole() may take the next hit */
+	__u8 masked;	/* as in struct frame_half */
+};
+
 struct frame_half {
 	__u64 addr;   /* of the bytes that are still to be walked, of this hit */
 	__u64 left;   /* payload bytes of the current frame that are still to come */
 	__u64 length; /* of its payload; in a handshake: the last eight bytes, in lower case */
 	__u64 message_bytes; /* payload of the current message, frames before this one */
-	/* what frame_whole() needs, in as few cache lines as can be */
 	__u64 unseen;
-	__u32 position; /* where the next hit should begin */
+	__u32 position; /* where the next hit should begin; not while frame_whole() takes hits */
 	__u32 frames;	/* walked whole */
-	__u8 ready;	/* trusted, and between two messages: frame_whole() may take the next hit */
 	__u8 masked;	/* as all frames have to be: FRAME_MASKED or 0 */
 	__u8 first;	/* byte of the current frame: FIN, RSV, opcode */
 	__u8 state;	/* enum frame_state */

@@ -167,7 +167,6 @@ __noinline int frames_walk(struct hit *hit, struct frames *w, int readable)
 		frame_ended(hit, w, frame_skip(h, left));
 	if (w->pongs)
 		pings_count(w);
-	frame_rest(h);
 	w->progress[hit->dir & 1] = frame_progress(h);
 	return 0;
 }
@@ -228,9 +227,10 @@ void frames_upgraded(struct hit *hit, struct conn *c, struct sock *sk, struct fr
 		frames_leave(c, sk, CONN_MUTED);
 		return;
 	}
-	c->framing = CONN_FRAMES;
 	w->opened = hit->now;
 	w->tentative = 0;
+	frame_rest(h, &c->wholes[hit->dir & 1]);
+	c->framing = CONN_FRAMES;
 }
 
 /* The role of this end if two bytes may begin a frame that ends within `moved` bytes, or is long.
@@ -326,21 +326,21 @@ static __always_inline struct event_websocket *frames_orphan(const struct frames
 }
 
 static __always_inline void frames_say(struct event_websocket *e, const struct frames *w,
-				       __u32 closer, __u32 over)
+				       const struct conn *c, __u32 closer, __u32 over)
 {
-	frames_fill(e, w);
+	frames_fill(e, w, c);
 	e->flags |= over;
 	e->closer = w->closed_here ? CLOSER_LOCAL : closer;
 	barrier();
 	e->head.time = bpf_ktime_get_ns();
 }
 
-__noinline int frames_record(struct frames *w, __u32 closer, __u32 over)
+__noinline int frames_record(struct frames *w, const struct conn *c, __u32 closer, __u32 over)
 {
 	struct event_websocket *e;
 	__u32 used = emit_used();
 
-	if (!w || w->tentative || w->over)
+	if (!w || !c || w->tentative || w->over)
 		return 0;
 	w->over = over;
 	if (over) {
@@ -349,22 +349,22 @@ __noinline int frames_record(struct frames *w, __u32 closer, __u32 over)
 	}
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (e) {
-		frames_say(e, w, closer, over);
+		frames_say(e, w, c, closer, over);
 		emit_submit(e, e->head.time, used);
 		return 0;
 	}
 	e = frames_orphan(w);
 	if (e)
-		frames_say(e, w, closer, over);
+		frames_say(e, w, c, closer, over);
 	return 0;
 }
 
-void frames_tell(struct sock *sk, __u32 closer, __u32 over)
+void frames_tell(struct sock *sk, const struct conn *c, __u32 closer, __u32 over)
 {
 	struct frames *w = frames_of(sk);
 
 	if (w)
-		frames_record(w, closer, over);
+		frames_record(w, c, closer, over);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

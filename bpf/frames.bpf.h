@@ -18,42 +18,44 @@ bool frames_stay(struct frames *w, struct conn *c, struct sock *sk)
 static __always_inline bool frames_follow(struct hit *hit, struct frames *w, struct conn *c,
 					  struct sock *sk, bool readable)
 {
+	frame_resume(&w->half[hit->dir & 1], &c->wholes[hit->dir & 1]);
 	frames_walk(hit, w, readable);
-	return !w->tentative || frames_stay(w, c, sk);
+	if (w->tentative)
+		return frames_stay(w, c, sk);
+	frame_rest(&w->half[hit->dir & 1], &c->wholes[hit->dir & 1]);
+	return true;
 }
 
 /* The hit is one message in one frame: what most are. */
-static __always_inline bool frames_whole(const struct hit *hit, struct frames *w,
+static __always_inline bool frames_whole(const struct hit *hit, struct conn *c,
 					 const struct io_call *of)
 {
-	struct frame_half *h = &w->half[of->dir];
+	struct frame_wholes *o = &c->wholes[of->dir];
 	__u64 n = hit->near[0].len;
 	__u8 head[FRAME_BRIEF] = {};
 
-	if (!h->ready || n < 2)
+	if (!o->ready || n < 2)
 		return false;
 	n = n < FRAME_BRIEF ? n : FRAME_BRIEF;
 	/* clang 14 loses the bound otherwise */
 	asm volatile("" : "+r"(n));
-	if (n > FRAME_BRIEF || bpf_probe_read_user(head, n, (void *)hit->near[0].base) ||
-	    !frame_whole(h, head, n, hit->seq, hit->moved))
-		return false;
-	w->progress[of->dir] = frame_progress(h);
-	return true;
+	return n <= FRAME_BRIEF && !bpf_probe_read_user(head, n, (void *)hit->near[0].base) &&
+	       frame_whole(o, head, n, hit->seq, hit->moved);
 }
 
 /* The hit of a connection of frames; false as of frames_follow(). */
 static __always_inline bool frames_hit(struct hit *hit, struct conn *c, const struct io_call *of,
 				       bool readable)
 {
-	struct frames *w = frames_state(of->sk, of->hashed);
+	struct frames *w;
 
+	if (likely(readable && frames_whole(hit, c, of)))
+		return true;
+	w = frames_state(of->sk, of->hashed);
 	if (unlikely(!w)) {
 		c->framing = CONN_MUTED;
 		return true;
 	}
-	if (likely(readable && !w->tentative && frames_whole(hit, w, of)))
-		return true;
 	return frames_follow(hit, w, c, of->sk, readable);
 }
 
@@ -76,10 +78,11 @@ void frames_upgraded(struct hit *hit, struct conn *c, struct sock *sk, struct fr
 void frames_closed(struct sock *sk, int old_state) __attribute__((visibility("hidden")));
 
 /* The same of its figures. */
-int frames_record(struct frames *w, __u32 closer, __u32 over) OLD_STATIC;
+int frames_record(struct frames *w, const struct conn *c, __u32 closer, __u32 over) OLD_STATIC;
 
 /* Says how far the connection has got, unless its end was told; over: WEBSOCKET_OVER, or 0. */
-void frames_tell(struct sock *sk, __u32 closer, __u32 over) __attribute__((visibility("hidden")));
+void frames_tell(struct sock *sk, const struct conn *c, __u32 closer, __u32 over)
+	__attribute__((visibility("hidden")));
 
 /* 1 + the direction of the first close frame; 0: there was none. */
 static __always_inline __u8 frames_close_first(const struct frames *w)
@@ -93,11 +96,35 @@ static __always_inline __u8 frames_close_first(const struct frames *w)
 	return 1 + (out->close_code ? DIR_OUT : DIR_IN);
 }
 
-/* All but its time and closer. */
-static __always_inline void frames_fill(struct event_websocket *e, const struct frames *w)
+static __always_inline void frames_figures(struct event_websocket *e, const struct frames *w,
+					   const struct conn *c, __u32 dir)
 {
-	const struct frame_figures *in = &w->half[DIR_IN].figures, *out = &w->half[DIR_OUT].figures;
+	const struct frame_wholes *o = &c->wholes[dir];
+	const struct frame_half *h = &w->half[dir];
 
+	__builtin_memcpy(e->messages[dir], h->figures.messages, sizeof(e->messages[0]));
+	__builtin_memcpy(e->bytes[dir], h->figures.bytes, sizeof(e->bytes[0]));
+	for (int type = WEBSOCKET_TEXT; type <= WEBSOCKET_BINARY; type++) {
+		e->messages[dir][type] += o->messages[type];
+		e->bytes[dir][type] += o->bytes[type];
+	}
+	e->unseen[dir] = h->unseen;
+	e->close_code[dir] = h->figures.close_code;
+}
+
+/* Changes with everything that a sweep would tell. */
+static __always_inline __u32 frames_progress(const struct frames *w, const struct conn *c)
+{
+	const struct frame_wholes *in = &c->wholes[DIR_IN], *out = &c->wholes[DIR_OUT];
+
+	return w->progress[DIR_IN] + w->progress[DIR_OUT] + in->messages[0] + in->messages[1] +
+	       out->messages[0] + out->messages[1];
+}
+
+/* All but its time and closer. */
+static __always_inline void frames_fill(struct event_websocket *e, const struct frames *w,
+					const struct conn *c)
+{
 	e->head.conn = w->conn;
 	e->head.tgid = w->tgid;
 	e->head.tid = 0;
@@ -110,15 +137,9 @@ static __always_inline void frames_fill(struct event_websocket *e, const struct 
 	e->flags = w->flags | (w->half[DIR_IN].state == FRAME_STOPPED ? WEBSOCKET_INVALID_IN : 0) |
 		   (w->half[DIR_OUT].state == FRAME_STOPPED ? WEBSOCKET_INVALID_OUT : 0);
 	e->opened = w->opened;
-	__builtin_memcpy(e->messages[DIR_IN], in->messages, sizeof(e->messages[0]));
-	__builtin_memcpy(e->messages[DIR_OUT], out->messages, sizeof(e->messages[0]));
-	__builtin_memcpy(e->bytes[DIR_IN], in->bytes, sizeof(e->bytes[0]));
-	__builtin_memcpy(e->bytes[DIR_OUT], out->bytes, sizeof(e->bytes[0]));
-	e->unseen[DIR_IN] = w->half[DIR_IN].unseen;
-	e->unseen[DIR_OUT] = w->half[DIR_OUT].unseen;
+	frames_figures(e, w, c, DIR_IN);
+	frames_figures(e, w, c, DIR_OUT);
 	e->undelivered = w->undelivered;
-	e->close_code[DIR_IN] = in->close_code;
-	e->close_code[DIR_OUT] = out->close_code;
 	e->close_first = frames_close_first(w);
 }
 

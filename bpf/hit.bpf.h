@@ -189,8 +189,8 @@ static __always_inline int conn_talks(struct conn *c, const struct io_call *of)
 	return 0;
 }
 
-/* Bytes went through a wanted socket. Always 0. */
-static __always_inline int conn_hit(const struct io_call *of)
+/* Bytes went through a wanted socket. of->task: for hashed ones only. Always 0. */
+static __always_inline int conn_hit(struct io_call *of)
 {
 	struct conn *c = conn_state(of->sk, STATE_MAKE, of->hashed);
 
@@ -198,9 +198,19 @@ static __always_inline int conn_hit(const struct io_call *of)
 		count(COUNT_NO_STATE);
 		return 0;
 	}
-	if (unlikely(!c->tgid))
+	if (c->framing == CONN_MUTED)
+		return 0;
+	if (!of->hashed) {
+		of->task = task_current();
+		if (unlikely(task_get(of->task, flags) & PF_KTHREAD))
+			return 0;
+	}
+	if (unlikely(!c->tgid)) {
 		conn_claim(c, task_get(of->task, tgid));
-	return c->framing != CONN_MUTED ? conn_talks(c, of) : 0;
+		if (c->framing == CONN_MUTED)
+			return 0;
+	}
+	return conn_talks(c, of);
 }
 
 /*
@@ -211,12 +221,7 @@ static __always_inline int conn_moved(struct sock *sk, int moved, __u32 dir, int
 {
 	struct io_call of = {.sk = sk, .moved = moved, .dir = dir, .flags = flags};
 
-	if (SYSCALL_ALONE || !conn_wanted(&of))
-		return 0;
-	of.task = task_current();
-	if (unlikely(task_get(of.task, flags) & PF_KTHREAD))
-		return 0;
-	return conn_hit(&of);
+	return SYSCALL_ALONE || !conn_wanted(&of) ? 0 : conn_hit(&of);
 }
 
 #endif

@@ -77,7 +77,7 @@ static __always_inline void life_finished(struct sock *sk, __u8 closer)
 	struct conn *c = life_closer(sk, closer);
 
 	if (c && c->framing == CONN_FRAMES)
-		frames_tell(sk, c->closer, 0);
+		frames_tell(sk, c, c->closer, 0);
 }
 
 static __always_inline void life_closed(struct sock *sk, int old_state)
@@ -138,7 +138,7 @@ static __always_inline void life_frames_end(struct sock *sk, struct conn *c)
 {
 	if (life_is_new(c, TCP_CLOSE))
 		frames_closed(sk, c->closer ? TCP_LAST_ACK : TCP_ESTABLISHED);
-	frames_tell(sk, c->closer, WEBSOCKET_OVER);
+	frames_tell(sk, c, c->closer, WEBSOCKET_OVER);
 }
 
 /*

@@ -110,16 +110,22 @@ struct conn {
 	__u64 ended_bytes;		/* of the response that the last EVENT_END told of */
 	__u32 queued;			/* of the last request; see queue_waited() */
 	__u32 arrived;			/* position behind what had come by then, or after it */
-	__u64 arrival;			/* of the first byte that was not read; see queue.bpf.h */
-	__u32 segments;			/* that carried it, as TCP counts them */
+	__u32 segments;			/* that carried the first byte that was not read, as TCP
+					   counts them */
 	__u32 inode;			/* of the socket, see state.bpf.h */
+	struct early early[2];		/* by enum event_dir */
+	struct frame_wholes wholes[2];	/* CONN_FRAMES: by enum event_dir, a cache line each */
+	__u64 arrival;			/* of the first byte that was not read; see queue.bpf.h */
 	__u64 born;
 	__u64 connect_time;
 #ifdef OLD_VERIFIER
 	__u64 sk; /* its address: the key */
 #endif
-	struct early early[2]; /* by enum event_dir */
 };
+#ifndef OLD_VERIFIER
+/* with what the kernel puts before it; it allocates powers of two */
+_Static_assert(sizeof(struct conn) <= 512 - 72, "conn");
+#endif
 
 #define PINGS 4 /* that may wait for their pong at once */
 
@@ -131,7 +137,8 @@ struct ping {
 
 /*
  * A WebSocket connection, beside its struct conn. Each direction's thread writes its own half. What
- * a sweep looks at comes first, in the one cache line that is read of an idle one.
+ * a sweep looks at comes first, in the one cache line that is read of an idle one. What most hits
+ * need is in conn.wholes, which saves them the look-up of this.
  */
 struct frames {
 	__u64 conn; /* its id */

@@ -24,7 +24,7 @@ void state_gone(__u64 sk, struct conn *c)
 	struct frames *w = bpf_map_lookup_elem(&hashed_frames, &sk);
 
 	if (w)
-		frames_record(w, c->closer, WEBSOCKET_OVER);
+		frames_record(w, c, c->closer, WEBSOCKET_OVER);
 	conn_close(c);
 	state_drop(sk);
 }

@@ -59,17 +59,18 @@ int sweep_hashed_conns(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
-static __always_inline int sweep_websocket(struct seq_file *to, struct frames *w)
+static __always_inline int sweep_websocket(struct seq_file *to, struct frames *w,
+					   const struct conn *c)
 {
 	struct event_websocket e;
 	__u32 now;
 
-	if (w->tentative || w->over)
+	if (!c || w->tentative || w->over)
 		return 0;
-	now = w->progress[DIR_IN] + w->progress[DIR_OUT];
+	now = frames_progress(w, c);
 	if (w->told && w->swept == now)
 		return 0;
-	frames_fill(&e, w);
+	frames_fill(&e, w, c);
 	e.head.time = bpf_ktime_get_ns();
 	e.closer = CLOSER_UNKNOWN;
 	if (bpf_seq_write(to, &e, sizeof(e)))
@@ -84,16 +85,24 @@ SEC("iter/bpf_sk_storage_map")
 int sweep_frames(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct frames *w = ctx->value;
+	struct sock *sk = ctx->sk;
 
-	return w ? sweep_websocket(ctx->meta->seq, w) : 0;
+	if (!w || !sk)
+		return 0;
+	return sweep_websocket(ctx->meta->seq, w, conn_state(sk, STATE_FIND, false));
 }
 
 SEC("iter/bpf_map_elem")
 int sweep_hashed_frames(struct bpf_iter__bpf_map_elem *ctx)
 {
 	struct frames *w = ctx->value;
+	const __u64 *key = ctx->key;
+	__u64 sk;
 
-	return w ? sweep_websocket(ctx->meta->seq, w) : 0;
+	if (!w || !key)
+		return 0;
+	sk = *key;
+	return sweep_websocket(ctx->meta->seq, w, bpf_map_lookup_elem(&hashed_conns, &sk));
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -45,6 +45,7 @@ static int frame_read(void *to, uint32_t n, uint64_t addr)
 
 struct twin {
 	struct frame_half half;
+	struct frame_wholes wholes;
 	const uint8_t *stream;
 	size_t at;	   /* where in the stream the next hit begins */
 	size_t buffer;	   /* bytes of a hit's buffers; 0: it has one */
@@ -56,7 +57,6 @@ struct twin {
 	uint64_t messages;     /* that had been counted */
 	uint64_t handshake;    /* bytes of the 101's head */
 	uint64_t controls;     /* all control frames that may be acted upon, folded */
-	uint32_t wholes;       /* hits that frame_whole() took */
 	const char *wrong;
 };
 
@@ -95,20 +95,38 @@ static inline uint64_t twin_unfinished(const struct frame_half *h)
 	return h->message_bytes + (h->left ? h->length - h->left : 0);
 }
 
-static inline uint64_t figures_bytes(const struct frame_figures *f)
+/* What the kernel half would tell. */
+static inline struct frame_figures twin_figures(const struct twin *t)
+{
+	struct frame_figures sum = t->half.figures;
+
+	for (int i = WEBSOCKET_TEXT; i <= WEBSOCKET_BINARY; i++) {
+		sum.messages[i] += t->wholes.messages[i];
+		sum.bytes[i] += t->wholes.bytes[i];
+	}
+	return sum;
+}
+
+/* Hits that frame_whole() took. */
+static inline uint64_t twin_wholes(const struct twin *t)
+{
+	return t->wholes.messages[WEBSOCKET_TEXT] + t->wholes.messages[WEBSOCKET_BINARY];
+}
+
+static inline uint64_t figures_bytes(struct frame_figures f)
 {
 	uint64_t sum = 0;
 
 	for (int i = 0; i < WEBSOCKET_TYPES; i++)
-		sum += f->bytes[i];
+		sum += f.bytes[i];
 	return sum;
 }
 
 static inline uint64_t twin_accounted(const struct twin *t)
 {
 	return t->heads + t->handshake + t->half.unseen + t->half.head_n +
-	       figures_bytes(&t->half.figures) + twin_unfinished(&t->half) + t->shadow_heads +
-	       figures_bytes(&t->half.shadow);
+	       figures_bytes(twin_figures(t)) + twin_unfinished(&t->half) + t->shadow_heads +
+	       figures_bytes(t->half.shadow);
 }
 
 static inline void twin_ended(struct twin *t, int step)
@@ -133,7 +151,7 @@ static inline void twin_settle(struct twin *t)
 	}
 	t->messages = messages;
 	twin_check(t, t->shadow_heads == t->half.shadow_heads, "heads in the shadow");
-	twin_check(t, t->half.trust < FRAME_TRUSTED || !figures_bytes(&t->half.shadow),
+	twin_check(t, t->half.trust < FRAME_TRUSTED || !figures_bytes(t->half.shadow),
 		   "trusted, and in the shadow");
 }
 
@@ -199,18 +217,17 @@ static inline void twin_balance(struct twin *t)
 static inline bool twin_whole(struct twin *t, uint32_t n)
 {
 	uint32_t part = t->buffer && t->buffer < n ? (uint32_t)t->buffer : n;
-	struct frame_half was = t->half;
+	struct frame_wholes was = t->wholes;
 	uint8_t head[FRAME_BRIEF] = {0};
 
 	part = part < FRAME_BRIEF ? part : FRAME_BRIEF;
 	if (part < 2)
 		return false;
 	memcpy(head, t->stream + t->at, part);
-	if (!frame_whole(&t->half, head, part, t->position, n)) {
-		twin_check(t, !memcmp(&was, &t->half, sizeof(was)), "refused, but changed");
+	if (!frame_whole(&t->wholes, head, part, t->position, n)) {
+		twin_check(t, !memcmp(&was, &t->wholes, sizeof(was)), "refused, but changed");
 		return false;
 	}
-	t->wholes++;
 	t->moved += n;
 	t->heads += wire_head_size(head);
 	t->at += n;
@@ -229,6 +246,7 @@ static inline void twin_hit(struct twin *t, uint32_t n, bool fault)
 		twin_balance(t);
 		return;
 	}
+	frame_resume(&t->half, &t->wholes);
 	twin_place(t, n);
 	t->half.budget = TWIN_STEPS_MAX;
 	while (left && !rest) {
@@ -239,7 +257,7 @@ static inline void twin_hit(struct twin *t, uint32_t n, bool fault)
 	}
 	if (left)
 		twin_ended(t, frame_skip(&t->half, left));
-	frame_rest(&t->half);
+	frame_rest(&t->half, &t->wholes);
 	t->at += n;
 	twin_balance(t);
 }
@@ -247,9 +265,10 @@ static inline void twin_hit(struct twin *t, uint32_t n, bool fault)
 /* A hit of n bytes that stand nowhere and cannot be read. */
 static inline void twin_blind(struct twin *t, uint32_t n)
 {
+	frame_resume(&t->half, &t->wholes);
 	twin_place(t, n);
 	twin_ended(t, frame_skip(&t->half, n));
-	frame_rest(&t->half);
+	frame_rest(&t->half, &t->wholes);
 	twin_balance(t);
 }
 

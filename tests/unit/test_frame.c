@@ -21,10 +21,10 @@ static void test_lengths(void **state)
 		wire_zeros(w, FIN | BINARY, lengths[i / 2]);
 		wire_text(w, FIN | TEXT, "next");
 		walk_whole(&t, w);
-		assert_int_equal(t.half.figures.messages[WEBSOCKET_BINARY], 1);
-		assert_int_equal(t.half.figures.bytes[WEBSOCKET_BINARY], lengths[i / 2]);
-		assert_int_equal(t.half.figures.messages[WEBSOCKET_TEXT], 1);
-		assert_int_equal(t.half.figures.bytes[WEBSOCKET_TEXT], 4);
+		assert_int_equal(twin_figures(&t).messages[WEBSOCKET_BINARY], 1);
+		assert_int_equal(twin_figures(&t).bytes[WEBSOCKET_BINARY], lengths[i / 2]);
+		assert_int_equal(twin_figures(&t).messages[WEBSOCKET_TEXT], 1);
+		assert_int_equal(twin_figures(&t).bytes[WEBSOCKET_TEXT], 4);
 		assert_int_equal(t.half.frames, 2);
 		assert_int_equal(t.half.unseen, 0);
 		assert_agreed(w, &t);
@@ -45,7 +45,7 @@ static void test_long_forms(void **state)
 		wire_head(w, FIN | TEXT, 5, i & 2 ? 9 : 3);
 		wire_payload(w, "hello", 5);
 		walk_whole(&t, w);
-		assert_int_equal(t.half.figures.bytes[WEBSOCKET_TEXT], 5);
+		assert_int_equal(twin_figures(&t).bytes[WEBSOCKET_TEXT], 5);
 		walk_all(w, 1, 0);
 	}
 }
@@ -80,8 +80,8 @@ static void test_beyond_32_bits(void **state)
 		assert_int_equal(t.half.message_bytes, length);
 		wire_text(w, FIN, "end");
 		walk_hits(&t, w, w->n);
-		assert_int_equal(t.half.figures.messages[WEBSOCKET_BINARY], 1);
-		assert_int_equal(t.half.figures.bytes[WEBSOCKET_BINARY], length + 3);
+		assert_int_equal(twin_figures(&t).messages[WEBSOCKET_BINARY], 1);
+		assert_int_equal(twin_figures(&t).bytes[WEBSOCKET_BINARY], length + 3);
 		assert_int_equal(t.half.unseen, 0);
 	}
 }
@@ -123,18 +123,18 @@ static void assert_mixed(const struct twin *t)
 {
 	const struct frame_half *h = &t->half;
 
-	assert_int_equal(h->figures.messages[WEBSOCKET_TEXT], 1);
-	assert_int_equal(h->figures.bytes[WEBSOCKET_TEXT], 5);
-	assert_int_equal(h->figures.messages[WEBSOCKET_BINARY], 1);
-	assert_int_equal(h->figures.bytes[WEBSOCKET_BINARY], 1);
-	assert_int_equal(h->figures.messages[WEBSOCKET_PING], 1);
-	assert_int_equal(h->figures.bytes[WEBSOCKET_PING], 17);
-	assert_int_equal(h->figures.messages[WEBSOCKET_PONG], 1);
-	assert_int_equal(h->figures.bytes[WEBSOCKET_PONG], 0);
-	assert_int_equal(h->figures.messages[WEBSOCKET_CLOSE], 1);
-	assert_int_equal(h->figures.bytes[WEBSOCKET_CLOSE], 6);
+	assert_int_equal(twin_figures(t).messages[WEBSOCKET_TEXT], 1);
+	assert_int_equal(twin_figures(t).bytes[WEBSOCKET_TEXT], 5);
+	assert_int_equal(twin_figures(t).messages[WEBSOCKET_BINARY], 1);
+	assert_int_equal(twin_figures(t).bytes[WEBSOCKET_BINARY], 1);
+	assert_int_equal(twin_figures(t).messages[WEBSOCKET_PING], 1);
+	assert_int_equal(twin_figures(t).bytes[WEBSOCKET_PING], 17);
+	assert_int_equal(twin_figures(t).messages[WEBSOCKET_PONG], 1);
+	assert_int_equal(twin_figures(t).bytes[WEBSOCKET_PONG], 0);
+	assert_int_equal(twin_figures(t).messages[WEBSOCKET_CLOSE], 1);
+	assert_int_equal(twin_figures(t).bytes[WEBSOCKET_CLOSE], 6);
 	assert_int_equal(h->frames, 7);
-	assert_int_equal(h->figures.close_code, 1001);
+	assert_int_equal(twin_figures(t).close_code, 1001);
 }
 
 static void test_mixed(void **state)
@@ -214,7 +214,7 @@ static void test_control_payload(void **state)
 		wire_frame(w, FIN | CLOSE, payload, length);
 		walk_whole(&t, w);
 		assert_int_equal(t.half.payload, want);
-		assert_int_equal(t.half.figures.close_code, length < 2 ? 1005 : 4000);
+		assert_int_equal(twin_figures(&t).close_code, length < 2 ? 1005 : 4000);
 		walk_all(w, 1, 0);
 	}
 }
@@ -234,13 +234,13 @@ static void test_many_in_a_hit(void **state)
 		for (int k = 0; k < frames; k++)
 			wire_text(w, FIN | TEXT, "message");
 		walk_whole(&t, w);
-		assert_int_equal(t.half.figures.messages[WEBSOCKET_TEXT], walked);
-		assert_int_equal(t.half.figures.bytes[WEBSOCKET_TEXT], 7 * walked);
+		assert_int_equal(twin_figures(&t).messages[WEBSOCKET_TEXT], walked);
+		assert_int_equal(twin_figures(&t).bytes[WEBSOCKET_TEXT], 7 * walked);
 		assert_int_equal(t.half.unseen, (frames - walked) * (i & 1 ? 13 : 9));
 		for (int k = 0; k < FRAME_TRUSTED; k++)
 			wire_text(w, FIN | TEXT, "after");
 		walk_hits(&t, w, w->n);
-		assert_int_equal(t.half.figures.messages[WEBSOCKET_TEXT], walked + FRAME_TRUSTED);
+		assert_int_equal(twin_figures(&t).messages[WEBSOCKET_TEXT], walked + FRAME_TRUSTED);
 	}
 }
 
@@ -271,7 +271,7 @@ static void test_whole_hits(void **state)
 		t.buffer = rows[i / 2].buffer;
 		walk_hits(&t, w, w->n / 3);
 		assert_agreed(w, &t);
-		assert_int_equal(t.wholes, rows[i / 2].wholes);
+		assert_int_equal(twin_wholes(&t), rows[i / 2].wholes);
 	}
 }
 
@@ -290,7 +290,7 @@ static void test_head_hit(void **state)
 	twin_hit(&t, 4, false);
 	walk_hits(&t, w, 300);
 	assert_agreed(w, &t);
-	assert_int_equal(t.half.figures.bytes[WEBSOCKET_TEXT], 305);
+	assert_int_equal(twin_figures(&t).bytes[WEBSOCKET_TEXT], 305);
 }
 
 /* After a hole, while frames are not trusted again, and amid a message a hit is walked. */
@@ -308,9 +308,9 @@ static void test_whole_refused(void **state)
 	twin_hit(&t, 10, false);
 	twin_miss(&t, 10);
 	walk_hits(&t, w, 10);
-	assert_int_equal(t.wholes, 1);
+	assert_int_equal(twin_wholes(&t), 1);
 	assert_int_equal(t.half.unseen, 10 + 4 + 10);
-	assert_int_equal(t.half.figures.messages[WEBSOCKET_TEXT], 2 + FRAME_TRUSTED);
+	assert_int_equal(twin_figures(&t).messages[WEBSOCKET_TEXT], 2 + FRAME_TRUSTED);
 	assert_int_equal(t.half.state, FRAME_STOPPED);
 }
 

@@ -19,21 +19,21 @@ static uint64_t random_next(uint64_t *seed)
 	return z ^ z >> 31;
 }
 
-static uint64_t figures_messages(const struct frame_figures *f)
+static uint64_t figures_messages(struct frame_figures f)
 {
 	uint64_t sum = 0;
 
 	for (int i = 0; i < WEBSOCKET_TYPES; i++)
-		sum += f->messages[i];
+		sum += f.messages[i];
 	return sum;
 }
 
 static void assert_nothing_counted(const struct twin *t)
 {
 	assert_walked(t);
-	assert_int_equal(figures_messages(&t->half.figures), 0);
-	assert_int_equal(figures_bytes(&t->half.figures), 0);
-	assert_int_equal(t->half.figures.close_code, 0);
+	assert_int_equal(figures_messages(twin_figures(t)), 0);
+	assert_int_equal(figures_bytes(twin_figures(t)), 0);
+	assert_int_equal(twin_figures(t).close_code, 0);
 	assert_int_equal(t->controls, 0);
 }
 
@@ -96,21 +96,21 @@ static void test_until_trusted(void **state)
 			wire_text(w, FIN | (i & 1 ? PING : TEXT), "abc");
 			walk_rest(&t, w);
 			assert_nothing_counted(&t);
-			assert_int_equal(figures_messages(&t.half.shadow), i);
+			assert_int_equal(figures_messages(t.half.shadow), i);
 		}
 		wire_text(w, FIN | BINARY, "de");
 		walk_rest(&t, w);
-		assert_int_equal(figures_messages(&t.half.figures), FRAME_TRUSTED);
-		assert_int_equal(t.half.figures.messages[WEBSOCKET_PING], FRAME_TRUSTED / 2);
-		assert_int_equal(t.half.figures.messages[WEBSOCKET_BINARY], 1);
-		assert_int_equal(figures_bytes(&t.half.figures), 3 * (FRAME_TRUSTED - 1) + 2);
+		assert_int_equal(figures_messages(twin_figures(&t)), FRAME_TRUSTED);
+		assert_int_equal(twin_figures(&t).messages[WEBSOCKET_PING], FRAME_TRUSTED / 2);
+		assert_int_equal(twin_figures(&t).messages[WEBSOCKET_BINARY], 1);
+		assert_int_equal(figures_bytes(twin_figures(&t)), 3 * (FRAME_TRUSTED - 1) + 2);
 		assert_int_equal(t.half.unseen, 10);
 		assert_int_equal(t.controls, 0);
 		wire_text(w, FIN | PING, "acted upon");
 		walk_rest(&t, w);
 		assert_int_not_equal(t.controls, 0);
 		twin_over(&t);
-		assert_int_equal(figures_messages(&t.half.figures), FRAME_TRUSTED + 1);
+		assert_int_equal(figures_messages(twin_figures(&t)), FRAME_TRUSTED + 1);
 		assert_walked(&t);
 	}
 }
@@ -140,7 +140,7 @@ static void test_shadow_goes(void **state)
 			twin_over(&t);
 		assert_nothing_counted(&t);
 		assert_int_equal(t.half.unseen, t.moved);
-		assert_int_equal(figures_messages(&t.half.shadow), 0);
+		assert_int_equal(figures_messages(t.half.shadow), 0);
 	}
 }
 
@@ -205,12 +205,13 @@ static void test_close_in_the_shadow(void **state)
 		wire_text(w, FIN | CLOSE, "\x03\xea");
 		walk_rest(&t, w);
 		for (int i = 1; i < FRAME_TRUSTED; i++) {
-			assert_int_equal(t.half.figures.close_code, earlier ? 1001 : 0);
+			assert_int_equal(twin_figures(&t).close_code, earlier ? 1001 : 0);
 			wire_text(w, FIN | CLOSE, "\x03\xeb");
 			walk_rest(&t, w);
 		}
-		assert_int_equal(t.half.figures.close_code, earlier ? 1001 : 1002);
-		assert_int_equal(t.half.figures.messages[WEBSOCKET_CLOSE], FRAME_TRUSTED + earlier);
+		assert_int_equal(twin_figures(&t).close_code, earlier ? 1001 : 1002);
+		assert_int_equal(twin_figures(&t).messages[WEBSOCKET_CLOSE],
+				 FRAME_TRUSTED + earlier);
 	}
 }
 
@@ -247,9 +248,9 @@ static void test_close_at_the_end(void **state)
 		assert_nothing_counted(&t);
 		twin_over(&t);
 		assert_walked(&t);
-		assert_int_equal(t.half.figures.close_code, l->code);
-		assert_int_equal(t.half.figures.messages[WEBSOCKET_CLOSE], !!l->code);
-		assert_int_equal(t.half.figures.messages[WEBSOCKET_TEXT], l->code && i & 2);
+		assert_int_equal(twin_figures(&t).close_code, l->code);
+		assert_int_equal(twin_figures(&t).messages[WEBSOCKET_CLOSE], !!l->code);
+		assert_int_equal(twin_figures(&t).messages[WEBSOCKET_TEXT], l->code && i & 2);
 		assert_int_equal(t.half.unseen, l->code ? 10 : t.moved);
 	}
 }
@@ -287,7 +288,7 @@ static void test_close_code_zero(void **state)
 	(void)state;
 	wire_frame(w, FIN | CLOSE, "\0\0why", 5);
 	walk_whole(&t, w);
-	assert_int_equal(t.half.figures.close_code, 1005);
+	assert_int_equal(twin_figures(&t).close_code, 1005);
 }
 
 int main(void)

@@ -70,12 +70,13 @@ static void assert_stopped(const struct forbidden *f, const struct wire *w, cons
 	if (wrong)
 		fail_msg("%s: %s", f->name, wrong);
 	assert_int_equal(h->state, FRAME_STOPPED);
-	assert_int_equal(h->figures.messages[WEBSOCKET_TEXT], f->before == (FIN | TEXT) ? 2 : 1);
-	assert_int_equal(h->figures.messages[WEBSOCKET_BINARY], 0);
-	assert_int_equal(h->figures.messages[WEBSOCKET_CLOSE], 0);
-	assert_int_equal(h->figures.messages[WEBSOCKET_PONG], 1);
+	assert_int_equal(twin_figures(t).messages[WEBSOCKET_TEXT],
+			 f->before == (FIN | TEXT) ? 2 : 1);
+	assert_int_equal(twin_figures(t).messages[WEBSOCKET_BINARY], 0);
+	assert_int_equal(twin_figures(t).messages[WEBSOCKET_CLOSE], 0);
+	assert_int_equal(twin_figures(t).messages[WEBSOCKET_PONG], 1);
 	assert_int_equal(twin_unfinished(h), 0);
-	assert_int_equal(h->unseen + t->heads + h->figures.bytes[WEBSOCKET_TEXT] + 1, w->n);
+	assert_int_equal(h->unseen + t->heads + twin_figures(t).bytes[WEBSOCKET_TEXT] + 1, w->n);
 }
 
 static void test_forbidden(void **state)
@@ -124,7 +125,7 @@ static void test_for_good(void **state)
 		assert_int_equal(t.half.state, FRAME_STOPPED);
 	}
 	assert_int_equal(t.half.frames, 2);
-	assert_int_equal(t.half.figures.messages[WEBSOCKET_TEXT], 1);
+	assert_int_equal(twin_figures(&t).messages[WEBSOCKET_TEXT], 1);
 }
 
 /* Two bytes say it all, but for the length: nobody waits for a payload to refuse a frame. */

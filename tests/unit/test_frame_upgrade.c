@@ -44,8 +44,8 @@ static void assert_upgraded(const struct upgrade *u, const struct wire *w, const
 	if (wrong)
 		fail_msg("%s: %s", u->head, wrong);
 	assert_int_equal(t->handshake, strlen(u->head));
-	assert_int_equal(t->half.figures.messages[WEBSOCKET_TEXT], u->speaks);
-	assert_int_equal(t->half.figures.messages[WEBSOCKET_PING], u->speaks);
+	assert_int_equal(twin_figures(t).messages[WEBSOCKET_TEXT], u->speaks);
+	assert_int_equal(twin_figures(t).messages[WEBSOCKET_PING], u->speaks);
 	assert_int_equal(t->half.state, u->speaks ? FRAME_WALKING : FRAME_STOPPED);
 	assert_int_equal(t->half.trust, u->speaks ? FRAME_TRUSTED : 0);
 	assert_int_equal(t->half.unseen, u->speaks ? 0 : w->n - strlen(u->head));
