@@ -40,7 +40,7 @@ static const struct {
 	{"process_exec", "names of processes that live shortly"},
 	{"process_exit", "forgetting processes that ended"},
 	{"sweep_conns", "forgetting connections whose end no hook tells"},
-	{"sweep_frames", "WebSocket connections that are open"},
+	{"sweep_frames", "open WebSocket connections, in backends sock and fexit"},
 	{"cgroup_made", "pods of processes that live for a moment"},
 	{"cgroup_removed", "forgetting the same"},
 	{"sweep_cgroups", "the same, in containers that are older than the agent"},
