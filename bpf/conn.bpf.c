@@ -160,6 +160,15 @@ bool conn_unclear(struct hit *hit, struct conn *c, struct sock *sk, bool readabl
 	return conn_first(hit, c, sock_get(sk, __sk_common.skc_num));
 }
 
+void conn_claim(struct conn *c, __u32 tgid)
+{
+	if (!c->id)
+		c->id = conn_id();
+	conn_own(c, tgid);
+	if (c->accepted && c->framing != CONN_MUTED)
+		life_add(c->tgid, LIFE_OPENED_SERVER);
+}
+
 int conn_end_read(struct sock *sk, int flags)
 {
 	struct conn *c;

@@ -64,6 +64,9 @@ void conn_open(struct hit *hit, struct conn *c, struct sock *sk)
 bool conn_unclear(struct hit *hit, struct conn *c, struct sock *sk, bool readable)
 	__attribute__((visibility("hidden")));
 
+/* Its first hit: accepted connections have been nobody's until now. */
+void conn_claim(struct conn *c, __u32 tgid) __attribute__((visibility("hidden")));
+
 /* Before its end: bytes that were read by splice since the last hit. TCP only. */
 void conn_settle(struct conn *c, struct sock *sk) __attribute__((visibility("hidden")));
 

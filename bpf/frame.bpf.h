@@ -268,18 +268,22 @@ frame_inline void frame_rest(const struct frame_half *h, struct frame_wholes *o)
 		   !h->head_n && !h->message;
 }
 
+/* May the hit that begins at position seq be told from its first bytes alone? */
+frame_inline int frame_is_next(const struct frame_wholes *o, __u32 seq)
+{
+	return o->ready && o->position == seq;
+}
+
 /*
  * The walk in short, for what most hits are: one message in one frame. `head` are the first n
- * bytes, 2 to FRAME_BRIEF, of a hit of `moved` bytes at position seq. Returns whether that was it;
- * if not, nothing has changed.
+ * bytes, 2 to FRAME_BRIEF, of a hit of `moved` bytes that is next. Returns whether that was it; if
+ * not, nothing has changed.
  */
-frame_inline int frame_whole(struct frame_wholes *o, const __u8 *head, __u32 n, __u32 seq,
-			     __u32 moved)
+frame_inline int frame_whole(struct frame_wholes *o, const __u8 *head, __u32 n, __u32 moved)
 {
 	__u32 length = head[1] & 0x7f, size = o->masked ? 6 : 2, type = (head[0] & 0x0f) - 1;
 
-	if (!o->ready || seq != o->position || type > 1 || length == 127 ||
-	    (length == 126 && n < FRAME_BRIEF))
+	if (type > 1 || length == 127 || (length == 126 && n < FRAME_BRIEF))
 		return 0;
 	if ((head[0] & (FRAME_FIN | FRAME_RESERVED)) != FRAME_FIN ||
 	    (head[1] & FRAME_MASKED) != o->masked)
@@ -290,7 +294,7 @@ frame_inline int frame_whole(struct frame_wholes *o, const __u8 *head, __u32 n, 
 	}
 	if (size + length != moved)
 		return 0;
-	o->position = seq + moved;
+	o->position += moved;
 	o->messages[type]++;
 	o->bytes[type] += length;
 	return 1;

@@ -142,6 +142,15 @@ static __always_inline void frames_go_on(struct hit *hit, struct frames *w)
 
 #endif
 
+/* Apart, because all calls together have 512 bytes of stack. */
+static __noinline void frames_place(const struct hit *hit, struct frame_half *h)
+{
+	frame_place(h, hit->seq, hit->moved);
+	h->budget = FRAMES_MAX;
+	h->buffer = 0;
+	h->rest = hit->moved;
+}
+
 /* Walks the bytes of a hit. Most are done with in a few steps, and a loop costs more than those. */
 __noinline int frames_walk(struct hit *hit, struct frames *w, int readable)
 {
@@ -153,10 +162,7 @@ __noinline int frames_walk(struct hit *hit, struct frames *w, int readable)
 	if (!hit || !w)
 		return 0;
 	h = &w->half[hit->dir & 1];
-	frame_place(h, hit->seq, hit->moved);
-	h->budget = FRAMES_MAX;
-	h->buffer = 0;
-	h->rest = hit->moved;
+	frames_place(hit, h);
 	for (int step = 0; step < STEPS_NEAR && !done; step++)
 		done = frames_step(hit, w);
 	if (!done)

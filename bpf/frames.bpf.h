@@ -26,32 +26,30 @@ static __always_inline bool frames_follow(struct hit *hit, struct frames *w, str
 	return true;
 }
 
-/* The hit is one message in one frame: what most are. */
-static __always_inline bool frames_whole(const struct hit *hit, struct conn *c,
-					 const struct io_call *of)
+/* The first bytes of a hit, and zeros behind them. Returns how many there are, 2 to FRAME_BRIEF, or
+ * 0. */
+static __always_inline __u32 frames_head(__u8 head[FRAME_BRIEF], const struct io_call *of)
 {
-	struct frame_wholes *o = &c->wholes[of->dir];
-	__u64 n = hit->near[0].len;
-	__u8 head[FRAME_BRIEF] = {};
+	__u64 n, base = io_begin(of, &n);
+	__u32 word = 0;
 
-	if (!o->ready || n < 2)
-		return false;
+	if (n < 2)
+		return 0;
 	n = n < FRAME_BRIEF ? n : FRAME_BRIEF;
 	/* clang 14 loses the bound otherwise */
 	asm volatile("" : "+r"(n));
-	return n <= FRAME_BRIEF && !bpf_probe_read_user(head, n, (void *)hit->near[0].base) &&
-	       frame_whole(o, head, n, hit->seq, hit->moved);
+	if (n > FRAME_BRIEF || bpf_probe_read_user(&word, n, (void *)base))
+		return 0;
+	__builtin_memcpy(head, &word, FRAME_BRIEF);
+	return n;
 }
 
-/* The hit of a connection of frames; false as of frames_follow(). */
+/* A hit that is no such frame; false as of frames_follow(). */
 static __always_inline bool frames_hit(struct hit *hit, struct conn *c, const struct io_call *of,
 				       bool readable)
 {
-	struct frames *w;
+	struct frames *w = frames_state(of->sk, of->hashed);
 
-	if (likely(readable && frames_whole(hit, c, of)))
-		return true;
-	w = frames_state(of->sk, of->hashed);
 	if (unlikely(!w)) {
 		c->framing = CONN_MUTED;
 		return true;

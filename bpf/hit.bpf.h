@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * What every hit does, from the hook to the message that it begins, in one piece: a call costs more
- * than most of these steps where returns are guarded against speculation. What few hits need is out
- * of line, in conn.bpf.c, line.bpf.c and beyond, or marked as unlikely: between two hits the kernel
- * has used up the instruction cache, so each line of it counts.
+ * What every hit does, from the hook to the message that it begins. A hook itself looks up the
+ * socket's state and is done with what needs no more: sockets that are muted, and the usual frame.
+ * The rest is one piece, since a call costs more than most of its steps where returns are guarded
+ * against speculation. What few hits need is out of line, in conn.bpf.c, line.bpf.c and beyond, or
+ * marked as unlikely: between two hits the kernel has used up the instruction cache, so each line
+ * of it counts.
+ *
+ * The hooks keep to 48 bytes of stack. From 64 on, kernels since 6.13 give a program a stack of its
+ * own, and reading user memory onto that costs more: they look first what kind of memory it is.
  */
 #ifndef SONDE_HIT_BPF_H
 #define SONDE_HIT_BPF_H
@@ -13,16 +18,6 @@
 #include "frames.bpf.h"
 #include "life.bpf.h"
 #include "emit.bpf.h"
-
-/* Its first hit: accepted connections have been nobody's until now. */
-static __always_inline void conn_claim(struct conn *c, __u32 tgid)
-{
-	if (!c->id)
-		c->id = conn_id();
-	conn_own(c, tgid);
-	if (c->accepted && c->framing != CONN_MUTED)
-		life_add(c->tgid, LIFE_OPENED_SERVER);
-}
 
 /* Also where something was sent: a client that has read since is past the head of its request. */
 static __always_inline void conn_reached(struct hit *hit, struct conn *c, const struct io_call *of,
@@ -189,6 +184,42 @@ static __always_inline int conn_talks(struct conn *c, const struct io_call *of)
 	return 0;
 }
 
+/* The same by themselves, for their stack. */
+static __noinline int conn_reads(struct conn *c, struct sock *sk, struct task_struct *task,
+				 __u32 moved, int flags)
+{
+	struct io_call of = {.sk = sk, .task = task, .moved = moved, .dir = DIR_IN, .flags = flags};
+
+	return conn_talks(c, &of);
+}
+
+static __noinline int conn_writes(struct conn *c, struct sock *sk, struct task_struct *task,
+				  __u32 moved, int flags)
+{
+	struct io_call of = {
+		.sk = sk, .task = task, .moved = moved, .dir = DIR_OUT, .flags = flags};
+
+	return conn_talks(c, &of);
+}
+
+/* Is it a message in one frame and one hit, as most frames are? Then it is counted. */
+static __always_inline bool conn_brief(struct conn *c, const struct io_call *of)
+{
+	struct frame_wholes *o = &c->wholes[of->dir];
+	struct tcp_sock *tcp;
+	__u8 head[FRAME_BRIEF];
+	__u32 n;
+
+	if (c->framing != CONN_FRAMES)
+		return false;
+	tcp = conn_tcp(of);
+	if (!tcp || conn_discards(of, tcp) ||
+	    !frame_is_next(o, conn_reaches(c, of, tcp, of->dir) - of->moved))
+		return false;
+	n = frames_head(head, of);
+	return n && frame_whole(o, head, n, of->moved);
+}
+
 /* Bytes went through a wanted socket. of->task: for hashed ones only. Always 0. */
 static __always_inline int conn_hit(struct io_call *of)
 {
@@ -210,7 +241,13 @@ static __always_inline int conn_hit(struct io_call *of)
 		if (c->framing == CONN_MUTED)
 			return 0;
 	}
-	return conn_talks(c, of);
+	if (conn_brief(c, of))
+		return 0;
+	if (of->hashed)
+		return conn_talks(c, of);
+	if (of->dir == DIR_IN)
+		return conn_reads(c, of->sk, of->task, of->moved, of->flags);
+	return conn_writes(c, of->sk, of->task, of->moved, 0);
 }
 
 /*

@@ -41,6 +41,8 @@ struct user_iovec {
 	__u64 len;
 };
 
+#define MSG_IOV 16 /* behind msg_name and msg_namelen */
+
 struct user_msghdr_part { /* of struct msghdr, from msg_iov */
 	__u64 iov;
 	__u64 iovlen;
@@ -117,8 +119,7 @@ static __always_inline bool io_message(struct hit *hit, __u64 address)
 {
 	struct user_msghdr_part msg;
 
-	/* msg_name and msg_namelen stand before msg_iov */
-	if (!bpf_probe_read_user(&msg, sizeof(msg), (void *)(address + 16)))
+	if (!bpf_probe_read_user(&msg, sizeof(msg), (void *)(address + MSG_IOV)))
 		return io_vector(hit, msg.iov, msg.iovlen);
 	return io_unseen(hit, COUNT_UNREADABLE);
 }
@@ -145,6 +146,21 @@ static __always_inline __u64 io_sk_of(const struct task_struct *task, __u32 fd)
 	return io_sk(file);
 }
 
+static __always_inline __u8 io_form_of(const struct pt_regs *regs)
+{
+	__u64 call = arch_call(regs);
+
+	return call < IO_CALLS ? io_forms[call] : IO_NONE;
+}
+
+/* May the bytes be io_uring's? */
+static __always_inline bool io_has_uring(const struct task_struct *task)
+{
+	if (unlikely(task_get(task, flags) & PF_IO_WORKER))
+		return true;
+	return bpf_core_field_exists(task->io_uring) && unlikely(task_get(task, io_uring));
+}
+
 /*
  * io_uring moves bytes in its own workers, but also as task work: after interrupts, and at the end
  * of any system call, whose registers still tell of that call's own buffer. So for a task that uses
@@ -154,19 +170,12 @@ static __always_inline __u64 io_sk_of(const struct task_struct *task, __u32 fd)
 static __always_inline __u8 io_form(const struct io_call *of, const struct pt_regs *regs)
 {
 	const struct task_struct *task = of->task;
-	__u64 call = arch_call(regs);
-	__u8 form = call < IO_CALLS ? io_forms[call] : IO_NONE;
-	const void *uring = NULL;
+	__u8 form = io_form_of(regs);
 
-	if (of->hashed)
+	if (of->hashed || likely(!io_has_uring(task)))
 		return form;
-	if (unlikely(task_get(task, flags) & PF_IO_WORKER))
-		return IO_URING;
-	if (bpf_core_field_exists(task->io_uring))
-		uring = task_get(task, io_uring);
-	if (likely(!uring))
-		return form;
-	if (task_get(task, ptrace) || !arch_is_running(regs))
+	if (task_get(task, flags) & PF_IO_WORKER || task_get(task, ptrace) ||
+	    !arch_is_running(regs))
 		return IO_URING;
 	if (form == IO_NO_BYTES || io_sk_of(task, arch_arg1(regs)) == (__u64)of->sk)
 		return form;
@@ -194,6 +203,39 @@ static __always_inline const struct pt_regs *io_regs(struct task_struct *task)
 		io_regs_place = (__u64)regs - stack;
 	}
 	return state_cast(stack + io_regs_place, struct pt_regs);
+}
+
+static __always_inline long io_read(struct user_iovec *to, __u64 from)
+{
+	return bpf_probe_read_user(to, sizeof(*to), (void *)from);
+}
+
+/* Where the first bytes of the hit are, and how many stand there at most; 0 of them: that takes
+ * io_find(). */
+static __always_inline __u64 io_begin(const struct io_call *of, __u64 *n)
+{
+	const struct pt_regs *regs;
+	struct user_iovec first; /* first the array, if that is a message's */
+	__u8 form;
+
+	*n = 0;
+	if (!of->hashed && io_has_uring(of->task))
+		return 0;
+	regs = of->hashed ? of->regs : io_regs(of->task);
+	form = io_form_of(regs);
+	if (likely(form == IO_BUFFER)) {
+		*n = of->moved;
+		return arch_arg2(regs);
+	}
+	if (likely(form == IO_VECTOR)) {
+		if (io_read(&first, arch_arg2(regs)))
+			return 0;
+	} else if (form != IO_MESSAGE || io_read(&first, arch_arg2(regs) + MSG_IOV) ||
+		   io_read(&first, first.base)) {
+		return 0;
+	}
+	*n = first.len;
+	return first.base;
 }
 
 /*

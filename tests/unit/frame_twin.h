@@ -224,7 +224,7 @@ static inline bool twin_whole(struct twin *t, uint32_t n)
 	if (part < 2)
 		return false;
 	memcpy(head, t->stream + t->at, part);
-	if (!frame_whole(&t->wholes, head, part, t->position, n)) {
+	if (!frame_is_next(&t->wholes, t->position) || !frame_whole(&t->wholes, head, part, n)) {
 		twin_check(t, !memcmp(&was, &t->wholes, sizeof(was)), "refused, but changed");
 		return false;
 	}
