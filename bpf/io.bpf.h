@@ -257,7 +257,7 @@ static __always_inline bool io_find(struct hit *hit, const struct io_call *of)
 	switch (form) {
 	case IO_MESSAGES:
 		if ((of->hashed ? arch_result(regs) : arch_arg3(regs)) != 1)
-			return io_unseen(hit, COUNT_UNREADABLE);
+			break;
 		/* fall through */
 	case IO_MESSAGE:
 		return io_message(hit, arch_arg2(regs));
@@ -270,7 +270,7 @@ static __always_inline bool io_find(struct hit *hit, const struct io_call *of)
 	case IO_NONE:
 		return io_unseen(hit, COUNT_UNREADABLE);
 	}
-	return false; /* bytes that never were in user memory: unseen only where a head was due */
+	return false; /* not in user memory, or who knows where: unseen where a head was due */
 }
 
 #endif
