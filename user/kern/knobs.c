@@ -31,8 +31,6 @@ static const struct {
 	{__NR_sendmmsg, IO_MESSAGES, IO_OUT},
 	{__NR_sendfile, IO_NO_BYTES, IO_OUT},
 	{__NR_splice, IO_NO_BYTES, IO_OUT | IO_TO_THIRD},
-	{__NR_tee, IO_NO_BYTES, 0},
-	{__NR_vmsplice, IO_NO_BYTES, 0},
 	{__NR_io_uring_enter, IO_URING, 0},
 };
 
