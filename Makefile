@@ -95,7 +95,7 @@ endif
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: always help run demo build install packages-build packages-check packages-demo packages-kernels check lint unit live deploy kernels kernels-short libraries guests bench soak fuzz vmlinux clean
+.PHONY: always help run demo build install packages-build packages-check packages-demo packages-kernels check lint unit live deploy kernels kernels-short libraries guests rules bench soak fuzz vmlinux clean
 
 help:
 	@echo 'make run      install what is missing, build, run the agent on this machine (asks for root)'
@@ -107,6 +107,7 @@ help:
 	@echo 'make unit     unit and replay tests;  make live  tests on real traffic (root)'
 	@echo 'make deploy   the files of deploy/ through the tools that they are for (root)'
 	@echo 'make kernels  the agent in kernels of Debian under emulation, a table; KERNELS="x86:6.12 arm64:newest"'
+	@echo 'make rules    takes the rules of HTTP/1 and I/O out one by one: does a test fail? (root) RULES="CONNECT recvmsg"'
 	@echo 'make bench    what the agent costs: paired runs without and with it (root)'
 	@echo 'make soak     20 minutes of churn, overload and kills (root); SECONDS=120 for less'
 	@echo 'make fuzz     inputs that nobody thought of, a minute a target; SECONDS=600 for more'
@@ -254,6 +255,10 @@ kernels-short:
 	fi
 
 libraries: $(LIBRARIES_MADE)
+
+# Half an hour. Each rule of the tables of tests/live and the I/O matrix, and the tests that stand for it.
+rules: build $(TOOLS)
+	@$(SUDO) tests/rules/run $(RULES)
 
 bench: build $(TOOLS)
 	@$(SUDO) tests/bench/run

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Form and habits: clang-format, clang-tidy (a file at a time, on both cores), cppcheck, shellcheck, the
-# arrow law, and file lengths. Silent where all is well; ends with the tally.
+# arrow law, file lengths, and that each rule of tests/rules stands where it says. Silent where all is well; ends with the tally.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 passed=0
@@ -39,6 +39,7 @@ tidy() {
 		-D'bpf_object__for_each_program(P,O)=while((P=bpf_object__next_program(O,0)))' $sources $tests
 	check shellcheck shellcheck $(git ls-files -co --exclude-standard '*.sh' .ci/run tests/unit/run tests/fuzz/run deploy/debian/build 'deploy/debian/p*')
 	check arrows tests/arrows.sh
+	check rules tests/rules/run --check
 }
 
 echo "$passed passed, $failed failed, 0 skipped"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the test functions of a folder's test_*.py in turn: all, or those named by part of a name.
+"""Runs the test functions of a folder's test_*.py in turn: all, or those named by part of a name,
+where ^ and $ stand for its begin and end.
 
 One line a test: ok, FAIL or skip, the name, the reason. With REQUIRE_LIVE=1 a skip fails too.
 """
@@ -22,7 +23,8 @@ def find_tests(folder, words):
         module = importlib.import_module(path.stem)
         for name, function in list(vars(module).items()):
             full = f"{path.stem[5:]}.{name[5:]}"
-            if name.startswith("test_") and (not words or any(word in full for word in words)):
+            wanted = not words or any(word in f"^{full}$" for word in words)
+            if name.startswith("test_") and wanted:
                 yield full, function
 
 
