@@ -53,7 +53,7 @@ static __always_inline int call_moved(struct io_call *of, __u32 call, __u8 way)
 	of->flags = call_flags(of->regs, way);
 	if (!conn_wanted(of))
 		return 0;
-	if (of->moved && io_forms[call] == IO_MESSAGES)
+	if (of->moved && io_table.forms[call] == IO_MESSAGES)
 		of->moved = call_messages(arch_arg2(of->regs), of->moved);
 	if (of->moved)
 		return conn_hit(of);

@@ -26,7 +26,6 @@ const volatile __u32 detail = DETAIL_FULL;
 const volatile __u64 slow_ns = ~0ULL;
 const volatile __u8 queue_time = 0;
 const volatile __u8 state_hashed = 0;
-const volatile __u8 io_forms[IO_CALLS] = {};
 const volatile struct event_signature signatures[SIGNATURE_MAX] = {};
 const volatile __u8 signature_of_byte[256] = {};
 const volatile __u8 token_bytes[256] = {};
@@ -34,7 +33,7 @@ __u64 woken_at = 0;
 __u32 emit_lost_count = 0;
 __u64 emit_looked_at = 0;
 __u32 emit_looked_used = 0;
-__u32 io_regs_place = 0;
+struct io_table io_table SEC(".data") = {}; /* clang 14 says it of zeros anyway */
 
 #define MISSES_TO_MUTE	   2  /* in each direction */
 #define MISSES_TO_MUTE_OLD 32 /* of a connection that may be in the middle of anything */

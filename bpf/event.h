@@ -326,6 +326,12 @@ enum io_form {
 };
 #define IO_CALLS 512 /* system call numbers that the table covers */
 
+/* What each hit looks up, in one cache line as far as the usual calls go. */
+struct io_table {
+	__u32 regs_place;     /* of the registers on every task's stack; 0: not known yet */
+	__u8 forms[IO_CALLS]; /* enum io_form; set by the loader */
+} __attribute__((aligned(64)));
+
 /* What a system call does to a socket, by its number too; 0: nothing. */
 enum io_way {
 	IO_IN = 1,	      /* reads from the socket of argument 1 */

@@ -254,24 +254,24 @@ frame_inline void frame_place(struct frame_half *h, __u32 seq, __u32 moved)
 #define FRAME_BRIEF 4 /* bytes of a head that frame_whole() looks at */
 
 /* Before the walk of a hit, and after it: who goes on from where the other has got. */
-frame_inline void frame_resume(struct frame_half *h, const struct frame_wholes *o)
+frame_inline void frame_resume(struct frame_half *h, const struct frame_next *next)
 {
-	if (o->ready)
-		h->position = o->position;
+	if (next->ready)
+		h->position = next->position;
 }
 
-frame_inline void frame_rest(const struct frame_half *h, struct frame_wholes *o)
+frame_inline void frame_rest(const struct frame_half *h, struct frame_next *next)
 {
-	o->position = h->position;
-	o->masked = h->masked;
-	o->ready = h->state == FRAME_WALKING && h->trust >= FRAME_TRUSTED && !h->left &&
-		   !h->head_n && !h->message;
+	next->position = h->position;
+	next->masked = h->masked;
+	next->ready = h->state == FRAME_WALKING && h->trust >= FRAME_TRUSTED && !h->left &&
+		      !h->head_n && !h->message;
 }
 
 /* May the hit that begins at position seq be told from its first bytes alone? */
-frame_inline int frame_is_next(const struct frame_wholes *o, __u32 seq)
+frame_inline int frame_is_next(const struct frame_next *next, __u32 seq)
 {
-	return o->ready && o->position == seq;
+	return next->ready && next->position == seq;
 }
 
 /*
@@ -279,14 +279,15 @@ frame_inline int frame_is_next(const struct frame_wholes *o, __u32 seq)
  * bytes, 2 to FRAME_BRIEF, of a hit of `moved` bytes that is next. Returns whether that was it; if
  * not, nothing has changed.
  */
-frame_inline int frame_whole(struct frame_wholes *o, const __u8 *head, __u32 n, __u32 moved)
+frame_inline int frame_whole(struct frame_next *next, struct frame_wholes *o, const __u8 *head,
+			     __u32 n, __u32 moved)
 {
-	__u32 length = head[1] & 0x7f, size = o->masked ? 6 : 2, type = (head[0] & 0x0f) - 1;
+	__u32 length = head[1] & 0x7f, size = next->masked ? 6 : 2, type = (head[0] & 0x0f) - 1;
 
 	if (type > 1 || length == 127 || (length == 126 && n < FRAME_BRIEF))
 		return 0;
 	if ((head[0] & (FRAME_FIN | FRAME_RESERVED)) != FRAME_FIN ||
-	    (head[1] & FRAME_MASKED) != o->masked)
+	    (head[1] & FRAME_MASKED) != next->masked)
 		return 0;
 	if (length == 126) {
 		length = (__u32)head[2] << 8 | head[3];
@@ -294,7 +295,7 @@ frame_inline int frame_whole(struct frame_wholes *o, const __u8 *head, __u32 n, 
 	}
 	if (size + length != moved)
 		return 0;
-	o->position += moved;
+	next->position += moved;
 	o->messages[type]++;
 	o->bytes[type] += length;
 	return 1;

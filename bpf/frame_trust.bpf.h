@@ -60,9 +60,14 @@ struct frame_figures {
 struct frame_wholes {
 	__u64 messages[2]; /* text and binary */
 	__u64 bytes[2];
-	__u32 position; /* where the next hit should begin */
-	__u8 ready;	/* trusted, and between two messages: frame_whole() may take the next hit */
+};
+
+/* What frame_whole() has to know before it looks at a hit. */
+struct frame_next {
+	__u32 position; /* where it should begin */
+	__u8 ready;	/* trusted, and between two messages: frame_whole() may take it */
 	__u8 masked;	/* as in struct frame_half */
+	__u16 unused;
 };
 
 struct frame_half {

@@ -235,7 +235,7 @@ void frames_upgraded(struct hit *hit, struct conn *c, struct sock *sk, struct fr
 	}
 	w->opened = hit->now;
 	w->tentative = 0;
-	frame_rest(h, &c->wholes[hit->dir & 1]);
+	frame_rest(h, &c->next[hit->dir & 1]);
 	c->framing = CONN_FRAMES;
 }
 

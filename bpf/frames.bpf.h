@@ -18,11 +18,11 @@ bool frames_stay(struct frames *w, struct conn *c, struct sock *sk)
 static __always_inline bool frames_follow(struct hit *hit, struct frames *w, struct conn *c,
 					  struct sock *sk, bool readable)
 {
-	frame_resume(&w->half[hit->dir & 1], &c->wholes[hit->dir & 1]);
+	frame_resume(&w->half[hit->dir & 1], &c->next[hit->dir & 1]);
 	frames_walk(hit, w, readable);
 	if (w->tentative)
 		return frames_stay(w, c, sk);
-	frame_rest(&w->half[hit->dir & 1], &c->wholes[hit->dir & 1]);
+	frame_rest(&w->half[hit->dir & 1], &c->next[hit->dir & 1]);
 	return true;
 }
 

@@ -205,7 +205,7 @@ static __noinline int conn_writes(struct conn *c, struct sock *sk, struct task_s
 /* Is it a message in one frame and one hit, as most frames are? Then it is counted. */
 static __always_inline bool conn_brief(struct conn *c, const struct io_call *of)
 {
-	struct frame_wholes *o = &c->wholes[of->dir];
+	struct frame_next *next = &c->next[of->dir];
 	struct tcp_sock *tcp;
 	__u8 head[FRAME_BRIEF];
 	__u32 n;
@@ -214,10 +214,10 @@ static __always_inline bool conn_brief(struct conn *c, const struct io_call *of)
 		return false;
 	tcp = conn_tcp(of);
 	if (!tcp || conn_discards(of, tcp) ||
-	    !frame_is_next(o, conn_reaches(c, of, tcp, of->dir) - of->moved))
+	    !frame_is_next(next, conn_reaches(c, of, tcp, of->dir) - of->moved))
 		return false;
 	n = frames_head(head, of);
-	return n && frame_whole(o, head, n, of->moved);
+	return n && frame_whole(next, &c->wholes[of->dir], head, n, of->moved);
 }
 
 /* Bytes went through a wanted socket. of->task: for hashed ones only. Always 0. */

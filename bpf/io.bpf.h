@@ -73,8 +73,7 @@ struct hit {
 	__u8 waiting;	 /* the call would have waited for bytes */
 };
 
-extern const volatile __u8 io_forms[IO_CALLS];
-extern __u32 io_regs_place; /* of the registers on every task's stack; 0: not known yet */
+extern struct io_table io_table;
 
 /* A call that moved bytes of a socket. Never in memory: hooks pass it on in registers, or know it
  * when they are compiled. */
@@ -150,7 +149,7 @@ static __always_inline __u8 io_form_of(const struct pt_regs *regs)
 {
 	__u64 call = arch_call(regs);
 
-	return call < IO_CALLS ? io_forms[call] : IO_NONE;
+	return call < IO_CALLS ? io_table.forms[call] : IO_NONE;
 }
 
 /* May the bytes be io_uring's? */
@@ -198,11 +197,11 @@ static __always_inline const struct pt_regs *io_regs(struct task_struct *task)
 	if (!state_casts())
 		return task_regs(task);
 	stack = (__u64)task_get(task, stack);
-	if (unlikely(!io_regs_place)) {
+	if (unlikely(!io_table.regs_place)) {
 		regs = task_regs(task);
-		io_regs_place = (__u64)regs - stack;
+		io_table.regs_place = (__u64)regs - stack;
 	}
-	return state_cast(stack + io_regs_place, struct pt_regs);
+	return state_cast(stack + io_table.regs_place, struct pt_regs);
 }
 
 static __always_inline long io_read(struct user_iovec *to, __u64 from)

@@ -89,20 +89,21 @@ struct conn {
 	__u8 accepted;	/* established from the other side; counted for the process that uses it
 			   first */
 	__u8 closer;
-	__u8 told;	      /* a record of it is out */
-	__u8 early_filled[2]; /* bytes in early[], below 16 */
-	__u8 misses[2];	      /* by enum event_dir */
-	__u32 position[2];    /* by enum event_dir; out: unix sockets only */
-	__u64 opened;	      /* when EVENT_OPEN was last said */
-	__u32 dropped;	      /* responses without a record, see struct event_data */
+	__u8 told;		   /* a record of it is out */
+	__u8 early_filled[2];	   /* bytes in early[], below 16 */
+	__u8 misses[2];		   /* by enum event_dir */
+	__u32 position[2];	   /* by enum event_dir; out: unix sockets only */
+	__u64 opened;		   /* when EVENT_OPEN was last said */
+	struct frame_next next[2]; /* CONN_FRAMES: by enum event_dir */
+	struct half half[2];	   /* by enum event_message */
+	__u64 starts[STARTS];	   /* of requests, by transaction number */
+	__u32 held;		   /* requests without a record, a bit by transaction number */
+	__u32 counted;		   /* of them: here */
+	__u32 dropped;		   /* responses without a record, see struct event_data */
 	__u32 unknown;
-	__u32 unpaired_ack;   /* see message_renumber() */
-	__u32 begun;	      /* requests */
-	struct half half[2];  /* by enum event_message */
-	__u64 starts[STARTS]; /* of requests, by transaction number */
-	__u32 held;	      /* requests without a record, a bit by transaction number */
-	__u32 counted;	      /* of them: here */
-	__u64 shed_start;     /* of the last response's request, should it be counted here */
+	__u32 unpaired_ack; /* see message_renumber() */
+	__u32 begun;	    /* requests */
+	__u64 shed_start;   /* of the last response's request, should it be counted here */
 	struct event_shed_key shed_key; /* its port is set from the first */
 	__u8 shed;			/* enum shed_state of it */
 	__u8 state;			/* of TCP, as last seen to change */
@@ -114,7 +115,7 @@ struct conn {
 					   counts them */
 	__u32 inode;			/* of the socket, see state.bpf.h */
 	struct early early[2];		/* by enum event_dir */
-	struct frame_wholes wholes[2];	/* CONN_FRAMES: by enum event_dir, a cache line each */
+	struct frame_wholes wholes[2];	/* CONN_FRAMES: by enum event_dir */
 	__u64 arrival;			/* of the first byte that was not read; see queue.bpf.h */
 	__u64 born;
 	__u64 connect_time;

@@ -45,6 +45,7 @@ static int frame_read(void *to, uint32_t n, uint64_t addr)
 
 struct twin {
 	struct frame_half half;
+	struct frame_next next;
 	struct frame_wholes wholes;
 	const uint8_t *stream;
 	size_t at;	   /* where in the stream the next hit begins */
@@ -217,6 +218,7 @@ static inline void twin_balance(struct twin *t)
 static inline bool twin_whole(struct twin *t, uint32_t n)
 {
 	uint32_t part = t->buffer && t->buffer < n ? (uint32_t)t->buffer : n;
+	struct frame_next next = t->next;
 	struct frame_wholes was = t->wholes;
 	uint8_t head[FRAME_BRIEF] = {0};
 
@@ -224,8 +226,12 @@ static inline bool twin_whole(struct twin *t, uint32_t n)
 	if (part < 2)
 		return false;
 	memcpy(head, t->stream + t->at, part);
-	if (!frame_is_next(&t->wholes, t->position) || !frame_whole(&t->wholes, head, part, n)) {
-		twin_check(t, !memcmp(&was, &t->wholes, sizeof(was)), "refused, but changed");
+	if (!frame_is_next(&t->next, t->position) ||
+	    !frame_whole(&t->next, &t->wholes, head, part, n)) {
+		twin_check(t,
+			   !memcmp(&was, &t->wholes, sizeof(was)) &&
+				   !memcmp(&next, &t->next, sizeof(next)),
+			   "refused, but changed");
 		return false;
 	}
 	t->moved += n;
@@ -246,7 +252,7 @@ static inline void twin_hit(struct twin *t, uint32_t n, bool fault)
 		twin_balance(t);
 		return;
 	}
-	frame_resume(&t->half, &t->wholes);
+	frame_resume(&t->half, &t->next);
 	twin_place(t, n);
 	t->half.budget = TWIN_STEPS_MAX;
 	while (left && !rest) {
@@ -257,7 +263,7 @@ static inline void twin_hit(struct twin *t, uint32_t n, bool fault)
 	}
 	if (left)
 		twin_ended(t, frame_skip(&t->half, left));
-	frame_rest(&t->half, &t->wholes);
+	frame_rest(&t->half, &t->next);
 	t->at += n;
 	twin_balance(t);
 }
@@ -265,10 +271,10 @@ static inline void twin_hit(struct twin *t, uint32_t n, bool fault)
 /* A hit of n bytes that stand nowhere and cannot be read. */
 static inline void twin_blind(struct twin *t, uint32_t n)
 {
-	frame_resume(&t->half, &t->wholes);
+	frame_resume(&t->half, &t->next);
 	twin_place(t, n);
 	twin_ended(t, frame_skip(&t->half, n));
-	frame_rest(&t->half, &t->wholes);
+	frame_rest(&t->half, &t->next);
 	twin_balance(t);
 }
 

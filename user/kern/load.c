@@ -32,7 +32,7 @@ static int knobs_set(struct sonde *skel, const struct backend *b, const struct k
 	skel->rodata->state_hashed = b->hashed;
 	skel->rodata->frames_protocol = PROTO_websocket;
 	knobs_bounds((__u64 *)skel->rodata->shed_bounds, o->bounds, o->bound_count);
-	knobs_io_calls((__u8 *)skel->rodata->io_forms, (__u8 *)skel->rodata->io_ways);
+	knobs_io_calls(skel->data->io_table.forms, (__u8 *)skel->rodata->io_ways);
 	knobs_token_bytes((__u8 *)skel->rodata->token_bytes);
 	bpf_map__set_max_entries(skel->maps.ring, o->ring_size);
 	/* connections that the reader knows, and those whose first record is still on its way */

@@ -11,16 +11,16 @@
 #include "kern/object.h"
 #include "sonde_old.skel.h"
 
-#define SAME_PLACE(knob)                                                 \
-	_Static_assert(offsetof(struct sonde__rodata, knob) ==           \
-			       offsetof(struct sonde_old__rodata, knob), \
+#define SAME_IN(section, knob)                                              \
+	_Static_assert(offsetof(struct sonde__##section, knob) ==           \
+			       offsetof(struct sonde_old__##section, knob), \
 		       #knob)
+#define SAME_PLACE(knob) SAME_IN(rodata, knob)
 
 SAME_PLACE(agent_tgid);
 SAME_PLACE(capture_bytes);
 SAME_PLACE(detail);
 SAME_PLACE(frames_protocol);
-SAME_PLACE(io_forms);
 SAME_PLACE(io_ways);
 SAME_PLACE(queue_time);
 SAME_PLACE(ring_bytes);
@@ -30,6 +30,7 @@ SAME_PLACE(signatures);
 SAME_PLACE(slow_ns);
 SAME_PLACE(state_hashed);
 SAME_PLACE(token_bytes);
+SAME_IN(data, io_table);
 _Static_assert(sizeof(struct sonde__rodata) == sizeof(struct sonde_old__rodata), "knobs");
 
 struct sonde *kern_open_old(const struct bpf_object_open_opts *options)
