@@ -33,7 +33,7 @@ __u64 woken_at = 0;
 __u32 emit_lost_count = 0;
 __u64 emit_looked_at = 0;
 __u32 emit_looked_used = 0;
-struct io_table io_table SEC(".data") = {}; /* clang 14 says it of zeros anyway */
+struct io_table io_table SEC(".data") = {}; /* as clang 14 has it in BTF anyway */
 
 #define MISSES_TO_MUTE	   2  /* in each direction */
 #define MISSES_TO_MUTE_OLD 32 /* of a connection that may be in the middle of anything */
