@@ -42,7 +42,7 @@ static __always_inline void close_held(struct conn *c)
 	c->held = 0;
 	if (!held)
 		return;
-	count_by(COUNT_GONE, held);
+	count_by(COUNT_SETTLED, held);
 	if (c->tentative)
 		count_by(COUNT_REFUTED, held);
 }
@@ -69,7 +69,7 @@ void conn_close(struct conn *c)
 	__u32 used;
 	__u64 now;
 
-	shed_settle(c, true);
+	shed_settle(c);
 	if (!c->told && (c->tentative || !line_owed(c))) {
 		close_held(c);
 		return;

@@ -310,8 +310,7 @@ enum event_counter {
 		12, /* responses without a record to requests that were read with others */
 	COUNT_CLOSES_LOST = 13, /* closes that found no room even beside the ring */
 	COUNT_UNREAD = 14,	/* transactions whose response went by unseen, without a record */
-	COUNT_GONE = 15,	/* as COUNT_SETTLED, where softirq counts it too: with the close */
-	COUNT_MAX = 16,
+	COUNT_MAX = 15,
 };
 
 /* How the bytes of a system call are found: the argument's form, by system call number. */

@@ -228,7 +228,7 @@ void frames_upgraded(struct hit *hit, struct conn *c, struct sock *sk, struct fr
 
 	if (h->state == FRAME_HANDSHAKE)
 		return;
-	shed_settle(c, false);
+	shed_settle(c);
 	if (!h->trust) {
 		frames_leave(c, sk, CONN_MUTED);
 		return;

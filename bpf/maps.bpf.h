@@ -251,7 +251,8 @@ struct {
 	__type(value, struct event_life);
 } life __weak SEC(".maps");
 
-/* Atomic, because a close may count in the softirq that interrupts another count. */
+/* Atomic, because a close may count in the softirq that interrupts another count, and because a
+ * program may be preempted in one: of fexit always, of a tracepoint since Linux 7.0. */
 static __always_inline void count_by(__u32 counter, __u64 by)
 {
 	__u64 *n = bpf_map_lookup_elem(&counters, &counter);
@@ -263,15 +264,6 @@ static __always_inline void count_by(__u32 counter, __u64 by)
 static __always_inline void count(__u32 counter)
 {
 	count_by(counter, 1);
-}
-
-/* For a counter that only processes count, in the hooks of sends and receives. */
-static __always_inline void count_alone(__u32 counter)
-{
-	__u64 *n = bpf_map_lookup_elem(&counters, &counter);
-
-	if (n)
-		(*n)++;
 }
 
 #endif

@@ -97,7 +97,7 @@ static __always_inline void half_begin(struct half *h, const struct part *p, int
 static __always_inline void response_over(struct hit *hit, struct conn *c, bool request_follows)
 {
 	if (c->shed)
-		shed_settle(c, false);
+		shed_settle(c);
 	else if (unlikely(c->half[MESSAGE_RESPONSE].hits > 1))
 		message_end(hit, c, request_follows);
 }
@@ -140,7 +140,7 @@ static __always_inline __u8 request_begin(struct hit *hit, struct conn *c, const
 	c->half[MESSAGE_RESPONSE].capturing = 0;
 	c->begun++;
 	if (told || !request_untold(c, late))
-		count_alone(COUNT_REQUESTS);
+		count(COUNT_REQUESTS);
 	return DATA_START | (c->tentative ? DATA_TENTATIVE : 0);
 }
 
@@ -201,7 +201,7 @@ static __always_inline __u8 response_begin(struct hit *hit, struct conn *c, cons
 	c->tentative = 0;
 	response->count++;
 	if (told)
-		held_clear(c, response->count, false);
+		held_clear(c, response->count);
 	if (unlikely(!owed))
 		c->unpaired_ack = hit->ack;
 	return DATA_START | (owed ? 0 : DATA_UNPAIRED) | (hit->hole ? DATA_HOLE : 0);

@@ -102,7 +102,7 @@ int response_skip(struct conn *c, int but)
 		return 0;
 	/* each is one that was held, or else unknown */
 	for (answered = 0; answered < SKIPPED_MAX && answered < (__u32)skipped; answered++) {
-		if (!held_clear(c, first + answered, true))
+		if (!held_clear(c, first + answered))
 			continue;
 		count(COUNT_UNREAD);
 		c->counted++;

@@ -45,27 +45,23 @@ static __always_inline bool held_set(struct conn *c, __u32 txn)
 {
 	if (unlikely(c->held & held_bit(txn)))
 		return false;
-	count_alone(COUNT_HELD);
+	count(COUNT_HELD);
 	c->held |= held_bit(txn);
 	return true;
 }
 
-/* It is open no more, or user space knows of it. closing: softirq may do this. Returns whether it
- * was held. */
-static __always_inline bool held_clear(struct conn *c, __u32 txn, bool closing)
+/* It is open no more, or user space knows of it. Returns whether it was held. */
+static __always_inline bool held_clear(struct conn *c, __u32 txn)
 {
 	if (!(c->held & held_bit(txn)))
 		return false;
-	if (closing)
-		count(COUNT_GONE);
-	else
-		count_alone(COUNT_SETTLED);
+	count(COUNT_SETTLED);
 	c->held &= ~held_bit(txn);
 	return true;
 }
 
 /* Counts the last response, if that is to be done here. */
-static __always_inline void shed_settle(struct conn *c, bool closing)
+static __always_inline void shed_settle(struct conn *c)
 {
 	const struct half *response = &c->half[MESSAGE_RESPONSE];
 	__u8 state = c->shed;
@@ -73,7 +69,7 @@ static __always_inline void shed_settle(struct conn *c, bool closing)
 	if (state == SHED_NONE)
 		return;
 	c->shed = SHED_NONE;
-	held_clear(c, response->count, closing);
+	held_clear(c, response->count);
 	c->counted += state == SHED_PENDING;
 	if (state == SHED_PENDING)
 		shed_add(&c->shed_key, c->shed_start, c->role == ROLE_SERVER ? response->time : 0,

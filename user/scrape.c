@@ -129,8 +129,7 @@ static void funnel(const struct scrape *s, struct selfstat *self, struct selfsta
 				counters[COUNT_REFUTED] + (uint64_t)stats->found[i],
 			.counted = stats->counted[i],
 			.shed = s->shed[i] + s->shed_waiting[i],
-			.open = stats->open[i] + counters[COUNT_HELD] - counters[COUNT_SETTLED] -
-				counters[COUNT_GONE],
+			.open = stats->open[i] + counters[COUNT_HELD] - counters[COUNT_SETTLED],
 			.parse_errors = stats->parse_errors[i],
 		};
 		self->unpaired += stats->unpaired[i];
