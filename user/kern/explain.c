@@ -19,6 +19,7 @@
 #include "kern/rights.h"
 
 #define LOCKDOWN "/sys/kernel/security/lockdown"
+#define ENOTSUPP 524 /* the kernel's own, in no header for us: arm64 before 6.4 on fexit */
 
 /* The verifier's log is one message of many lines; the last ones say why it refused. */
 int kern_print(enum libbpf_print_level level, const char *format, va_list args)
@@ -72,13 +73,18 @@ static bool memory_bounded(const struct rights *rights)
 	       !rights_held(rights, CAP_SYS_RESOURCE) && kern_memory_counted() == -ENOENT;
 }
 
+static bool hook_missing(int err)
+{
+	return err == -ESRCH || err == -ENOENT || err == -ENOTSUPP;
+}
+
 const char *kern_refusal(int err, char *said, size_t size)
 {
 	if ((err == -ESRCH || err == -ENOENT || err == -ENODATA) && access(KERNEL_BTF, R_OK))
 		return "not known: the kernel shows no types of its own";
 	if (lockdown_confidential() && (err == -EINVAL || err == -ENOENT))
 		return "refused by lockdown=confidentiality";
-	if (err == -ESRCH || err == -ENOENT)
+	if (hook_missing(err))
 		return "this kernel does not have it";
 	libbpf_strerror(err, said, size);
 	return said;
@@ -138,7 +144,7 @@ void kern_explain(int err, const char *btf, char *why, size_t why_size)
 			 strerror(-err),
 			 rights.filtered ? "allow bpf() in the seccomp profile"
 					 : "a security module forbids it, ask its log");
-	else if (err == -ESRCH || err == -ENOENT)
+	else if (hook_missing(err))
 		snprintf(why, why_size,
 			 "kernel %s lacks a hook that the backend needs: try --backend=auto; sonde "
 			 "check says which",
