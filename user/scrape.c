@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One scrape: the registry, then the agent about itself. Numbers that live in the kernel half are
+ * One scrape: the registry, then the agent about itself. Sums that live in the kernel half are
  * fetched now, so that they are as fresh as the rest. Nothing is computed here but the loss
  * funnel's rows.
  */
@@ -116,8 +116,9 @@ static void tables(const struct scrape *s, struct selfstat *self, const struct t
 
 /* Only what is parsed has transactions. */
 static void funnel(const struct scrape *s, struct selfstat *self, struct selfstat_protocol *rows,
-		   struct selfstat_lost *lost, const uint64_t *counters)
+		   struct selfstat_lost *lost)
 {
+	const uint64_t *counters = s->counters;
 	const struct flow_stats *stats = flow_stats(s->flow);
 
 	for (int i = 0; i < PROTO_COUNT; i++) {
@@ -179,14 +180,13 @@ void scrape_write(struct scrape *s, struct prom *p)
 	struct selfstat_header header_rows[TRACE_HEADERS];
 	struct selfstat_named verb_rows[FOLLOW_ASKS], reason_rows[FOLLOW_TROUBLES];
 	const struct table *table_rows[TABLES_MAX];
-	uint64_t counters[COUNT_MAX];
 	struct selfstat self = {
 		.version = SONDE_VERSION,
 		.backend = kern_backend(s->kern),
 		.start_time = s->start_time,
 		.ring_bytes = s->ring_bytes,
 		.probe_times = s->probe_times,
-		.kernel = counters,
+		.kernel = s->counters,
 		.log_lines = jsonlog_lines(s->jsonlog),
 		.log_lines_dropped = jsonlog_dropped(s->jsonlog),
 		.log_lines_sampled = jsonlog_suppressed(s->jsonlog, SUPPRESSED_SAMPLE),
@@ -195,11 +195,10 @@ void scrape_write(struct scrape *s, struct prom *p)
 		.series_overflows = metrics_overflows(s->metrics) + flow_route_overflows(s->flow),
 	};
 
-	kern_counters(s->kern, counters);
 	scrape_sums(s);
 	programs(s, &self, program_rows);
 	tables(s, &self, table_rows);
-	funnel(s, &self, protocol_rows, lost_rows, counters);
+	funnel(s, &self, protocol_rows, lost_rows);
 	ids_invalid(s, &self, header_rows);
 	kube_api(s, &self, verb_rows, reason_rows);
 	metrics_write(s->metrics, p);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "event.h"
 #include "proto/protos.h"
 
 struct prom;
@@ -16,8 +17,9 @@ struct scrape {
 	struct who *who;
 	struct metrics *metrics;
 	struct jsonlog *jsonlog;
-	struct late *late; /* NULL: nothing waits for names */
-	double start_time; /* seconds since 1970 */
+	struct late *late;	      /* NULL: nothing waits for names */
+	uint64_t counters[COUNT_MAX]; /* of the kernel half, read together with the ring */
+	double start_time;	      /* seconds since 1970 */
 	uint64_t ring_bytes;
 	bool probe_times;		    /* --bpf-stats */
 	uint64_t shed[PROTO_COUNT];	    /* transactions that the kernel half counted itself */

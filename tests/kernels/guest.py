@@ -24,8 +24,8 @@ MACHINES = {
     "arm64": "qemu-system-aarch64 -M virt -cpu cortex-a72".split(),
 }
 LINES = {
-    "x86": "console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable",
-    "arm64": "console=ttyAMA0 panic=-1 quiet",
+    "x86": "console=ttyS0 panic=-1 quiet preempt=full mitigations=off tsc=reliable",
+    "arm64": "console=ttyAMA0 panic=-1 quiet preempt=full",
 }
 
 
